@@ -1,0 +1,464 @@
+"""What module 2's questions are asked on, how closely, and for how many points.
+
+Tensors are small: a fault in strides, broadcasting or gradients shows on six numbers as well as on six
+thousand, and a small counterexample is one that can be read.
+"""
+
+import math
+
+import numpy as np
+import questions
+from hypothesis import strategies as st
+
+from grader.checks import (
+    Tolerance,
+    arrays,
+    away_from,
+    broadcastable,
+    case,
+    choices,
+    eighths,
+    orders,
+    reals,
+    shapes,
+    task,
+    upstreams,
+)
+
+# Some courses add 1e-6 inside log or to a denominator, against a division by 0.
+EPSILON = Tolerance(relative=4e-5, absolute=4e-6)
+EXACT = Tolerance(relative=0.0, absolute=0.0, conditioning=0.0)
+EXP = eighths(-4, 4)
+NONZERO = away_from(0, grid=8)
+LOGS = eighths(0.5, 16)
+
+
+# Task 2.1
+
+data = task("2.1")
+
+
+@st.composite
+def positions(draw):
+    sides = draw(st.lists(st.integers(1, 5), min_size=1, max_size=4))
+    strides = draw(st.lists(st.integers(0, 12), min_size=len(sides), max_size=len(sides)))
+    return {"index": [draw(st.integers(0, n - 1)) for n in sides], "strides": strides}
+
+
+@st.composite
+def permutations(draw, twice=False):
+    shape = draw(shapes(2, 4, 3))
+    found = {
+        "values": [float(n) for n in range(math.prod(shape))],
+        "shape": list(shape),
+        "order": draw(orders(len(shape))),
+    }
+    return found | {"again": draw(orders(len(shape)))} if twice else found
+
+
+data.check(questions.position, positions(), weight=2)
+data.check(
+    questions.all_indices,
+    case(shape=shapes(1, 4, 6).map(list)),
+    edges=[{"shape": [1]}, {"shape": [5]}, {"shape": [2, 3, 4]}],
+    weight=3,
+)
+# Reversing all axes, or exchanging two, is its own inverse: it cannot tell a permutation from its inverse.
+turned = {"values": [float(n) for n in range(24)], "shape": [2, 3, 4], "order": [1, 2, 0]}
+data.check(questions.permuted, permutations(), edges=[turned], weight=3)
+data.check(
+    questions.permuted_twice, permutations(twice=True), edges=[turned | {"again": [2, 0, 1]}], weight=2
+)
+
+
+# Task 2.2
+
+broadcasting = task("2.2")
+
+
+@st.composite
+def fitting(draw):
+    _, (first, second) = draw(broadcastable(2, 4, 4))
+    return {"first": list(first), "second": list(second)}
+
+
+@st.composite
+def unfitting(draw):
+    """Two shapes that differ in one aligned side, neither being 1 there; other sides fit."""
+    _, (first, second) = draw(broadcastable(2, 3, 3))
+    at = draw(st.integers(1, min(len(first), len(second)))) if first and second else None
+    first, second = list(first), list(second)
+    if at is None:
+        first, second, at = [2], [3], 1
+    first[-at] = draw(st.integers(2, 4))
+    second[-at] = first[-at] + draw(st.integers(1, 3))
+    return {"first": first, "second": second}
+
+
+@st.composite
+def places(draw):
+    full, (shape, other) = draw(broadcastable(2, 4, 4))
+    small = draw(st.sampled_from([shape, other]))
+    return {"index": [draw(st.integers(0, n - 1)) for n in full], "big": list(full), "shape": list(small)}
+
+
+broadcasting.check(
+    questions.broadcast_shape,
+    fitting(),
+    edges=[
+        {"first": [2, 3], "second": [3]},
+        {"first": [1], "second": [5, 5]},
+        {"first": [2, 1, 5], "second": [3, 1]},
+    ],
+    weight=3,
+)
+broadcasting.check(
+    questions.incompatible_shapes, unfitting(), edges=[{"first": [2, 3], "second": [2]}], weight=2
+)
+broadcasting.check(
+    questions.broadcast_position,
+    places(),
+    edges=[{"index": [1, 2], "big": [2, 3], "shape": [3]}, {"index": [1, 2], "big": [2, 3], "shape": [2, 1]}],
+    weight=3,
+)
+
+
+# Task 2.3
+
+operations = task("2.3")
+
+
+@st.composite
+def one_tensor(draw, elements=None, **extra):
+    """An array in any layout, and what `extra` draws for its shape."""
+    shape = draw(shapes(1, 3, 3))
+    found = {"a": draw(arrays(shape, elements))}
+    makers = {"order": any_order} | extra
+    return found | {name: draw(make(shape)) for name, make in makers.items()}
+
+
+def a_dimension(shape):
+    return st.integers(0, len(shape) - 1)
+
+
+@st.composite
+def two_tensors(draw, first=None, second=None, gradient=False):
+    """Two arrays that broadcast, in any layouts."""
+    full, (left, right) = draw(broadcastable(2, 3, 3))
+    left, right = left or (1,), right or (1,)
+    found = {
+        "a": draw(arrays(left, first)),
+        "b": draw(arrays(right, second if second is not None else first)),
+        "a_order": draw(orders(len(left))),
+        "b_order": draw(orders(len(right))),
+    }
+    return found | {"upstream": draw(arrays(full, upstreams()))} if gradient else found
+
+
+@st.composite
+def tied_tensors(draw):
+    """Two arrays of one shape in which about half of the entries are equal."""
+    shape = draw(shapes(1, 3, 3))
+    a = draw(arrays(shape))
+    cells = a.size
+    same = draw(st.lists(st.booleans(), min_size=cells, max_size=cells))
+    b = np.where(np.reshape(same, shape), a, draw(arrays(shape)))
+    return {"a": a, "b": b, "a_order": draw(orders(a.ndim)), "b_order": draw(orders(a.ndim))}
+
+
+@st.composite
+def near_tensors(draw):
+    """Two arrays whose entries are clearly within 0.01 of each other, or clearly not."""
+    shape = draw(shapes(1, 3, 3))
+    a = draw(arrays(shape, eighths(-2, 2)))
+    gap = draw(arrays(shape, choices(0.0, 0.5, 0.001, -0.001, -2.0)))
+    return {"a": a, "b": a + gap, "a_order": draw(orders(a.ndim)), "b_order": draw(orders(a.ndim))}
+
+
+def plain_order(shape):
+    return st.just(list(range(len(shape))))
+
+
+@st.composite
+def map_cases(draw, broadcast=False, any_output=False):
+    """Input in any layout; the output row-major, or in any layout as well."""
+    full, (small, _) = draw(broadcastable(2, 3, 3))
+    small = (small or (1,)) if broadcast else full
+    return {
+        "a": draw(arrays(small)),
+        "order": draw(orders(len(small))),
+        "shape": list(full),
+        "out_order": draw(orders(len(full)) if any_output else plain_order(full)),
+    }
+
+
+@st.composite
+def zip_cases(draw, broadcast=False, any_output=False):
+    """Inputs in any layout; the output row-major, or in any layout as well."""
+    full, (left, right) = draw(broadcastable(2, 3, 3))
+    left, right = (left or (1,), right or (1,)) if broadcast else (full, full)
+    return {
+        "a": draw(arrays(left)),
+        "a_order": draw(orders(len(left))),
+        "b": draw(arrays(right)),
+        "b_order": draw(orders(len(right))),
+        "shape": list(full),
+        "out_order": draw(orders(len(full)) if any_output else plain_order(full)),
+    }
+
+
+operations.check(
+    questions.map_kernel, map_cases(), function="3x + 1", weight=2,
+    title="tensor_map reads every layout of its input",
+)
+operations.check(
+    questions.map_kernel, map_cases(broadcast=True), function="negate", weight=2,
+    title="tensor_map stretches a smaller input over the output",
+)
+operations.check(
+    questions.map_kernel, map_cases(any_output=True), function="3x + 1",
+    title="tensor_map writes through the strides of its output",
+)
+operations.check(
+    questions.zip_kernel, zip_cases(), function="x - y", weight=2,
+    title="tensor_zip reads every layout of its inputs",
+)
+operations.check(
+    questions.zip_kernel, zip_cases(broadcast=True), function="x - y", weight=2,
+    title="tensor_zip stretches smaller inputs over the output",
+)
+operations.check(
+    questions.zip_kernel, zip_cases(any_output=True), function="x - y",
+    title="tensor_zip writes through the strides of its output",
+)
+for name, start in {"x + y": 0.0, "x * y": 1.0, "max(x, y)": -1000.0}.items():
+    operations.check(
+        questions.reduce_kernel, one_tensor(dim=a_dimension, out_order=plain_order),
+        function=name, start=start, title="tensor_reduce folds one dimension with {function}",
+    )
+operations.check(
+    questions.reduce_kernel,
+    one_tensor(dim=a_dimension, out_order=lambda shape: orders(len(shape))),
+    function="x + y", start=0.0, title="tensor_reduce writes through the strides of its output",
+)
+
+UNARY = {
+    "neg": ("-tensor", None),
+    "sigmoid": ("tensor.sigmoid()", EXP),
+    "relu": ("tensor.relu()", NONZERO),
+    "exp": ("tensor.exp()", EXP),
+    "log": ("tensor.log()", LOGS),
+}
+for step, (title, domain) in UNARY.items():
+    operations.check(
+        questions.unary, one_tensor(domain), step=step, title=title,
+        tolerance=EPSILON if step == "log" else None,
+    )
+for step, title in {"add": "tensor + tensor", "sub": "tensor - tensor", "mul": "tensor * tensor"}.items():
+    operations.check(questions.binary, two_tensors(), step=step, title=title)
+operations.check(
+    questions.binary, two_tensors(None, NONZERO), step="div", title="tensor / tensor", tolerance=EPSILON
+)
+for step, sign in {"lt": "<", "gt": ">", "eq": "=="}.items():
+    operations.check(questions.binary, tied_tensors(), step=step, title=f"tensor {sign} tensor")
+operations.check(questions.binary, near_tensors(), step="is_close", title="tensor.is_close(tensor)")
+operations.check(
+    questions.with_number, case(a=shapes(1, 3, 3).flatmap(arrays), c=reals()),
+    step="number_mul", title="number * tensor",
+)
+for step in ("sum", "mean"):
+    operations.check(questions.along, one_tensor(dim=a_dimension), step=step, title=f"tensor.{step}(dim)")
+    operations.check(questions.whole, one_tensor(), step=f"{step}_all", title=f"tensor.{step}()")
+# The course's own `all` takes row-major tensors only.
+operations.check(
+    questions.whole,
+    one_tensor(choices(1.0, 1.0, 1.0, 0.0), order=plain_order),
+    step="all",
+    title="tensor.all()",
+)
+
+
+def any_order(shape):
+    return orders(len(shape))
+
+
+@st.composite
+def views(draw):
+    """An array and another shape for its numbers."""
+    sides = draw(st.lists(st.sampled_from([1, 2, 2, 3]), min_size=1, max_size=4))
+    cells = math.prod(sides)
+    divisors = [n for n in range(1, cells + 1) if cells % n == 0]
+    first = draw(st.sampled_from(divisors))
+    return {
+        "a": draw(arrays(tuple(sides))),
+        "shape": draw(st.sampled_from([[cells], [first, cells // first], [cells // first, 1, first]])),
+    }
+
+
+operations.check(questions.permute_value, one_tensor(axes=any_order), weight=2)
+operations.check(questions.view_value, views())
+
+
+# Task 2.4
+
+gradients = task("2.4")
+GRAPH = Tolerance(relative=1e-9, absolute=1e-10)
+
+
+@st.composite
+def vjp_cases(draw, elements=None, inputs=("a",)):
+    shape = draw(shapes(1, 3, 3))
+    found = {name: draw(arrays(shape, elements)) for name in inputs}
+    return found | {"upstream": draw(arrays(shape, upstreams()))}
+
+
+@st.composite
+def permute_gradients(draw, layout):
+    shape = draw(shapes(2, 4, 3))
+    axes = draw(orders(len(shape)))
+    found = {
+        "a": draw(arrays(shape)),
+        "axes": axes,
+        "upstream": draw(arrays(tuple(shape[axis] for axis in axes), upstreams())),
+    }
+    return found | {"order": draw(orders(len(shape)))} if layout else found
+
+
+@st.composite
+def along_gradients(draw):
+    shape = draw(shapes(1, 3, 3))
+    dim = draw(a_dimension(shape))
+    reduced = tuple(1 if axis == dim else n for axis, n in enumerate(shape))
+    return {"a": draw(arrays(shape)), "dim": dim, "upstream": draw(arrays(reduced, upstreams()))}
+
+
+def with_order(domain, elements=None):
+    return domain.flatmap(lambda found: orders(found["a"].ndim).map(lambda order: found | {"order": order}))
+
+
+for name, domain in {
+    "Sigmoid": EXP,
+    "ReLU": NONZERO,
+    "Exp": EXP,
+    "Log": LOGS,
+}.items():
+    gradients.check(
+        questions.vjp_unary, vjp_cases(domain), function=name, tolerance=EPSILON if name == "Log" else None
+    )
+gradients.check(questions.vjp_mul, vjp_cases(inputs=("a", "b")), weight=2)
+turn = np.arange(6.0).reshape(1, 2, 3)
+gradients.check(
+    questions.vjp_permute,
+    permute_gradients(layout=False),
+    weight=2,
+    edges=[{"a": turn, "upstream": turn.transpose(1, 2, 0) + 1.0, "axes": [1, 2, 0]}],
+)
+for step, (title, domain) in UNARY.items():
+    gradients.check(
+        questions.gradient_unary,
+        with_order(vjp_cases(domain)),
+        step=step,
+        title=f"The gradient of {title}, in every layout",
+        tolerance=EPSILON if step == "log" else None,
+    )
+for step, title in {"add": "tensor + tensor", "sub": "tensor - tensor", "mul": "tensor * tensor"}.items():
+    gradients.check(
+        questions.gradient_binary,
+        two_tensors(gradient=True),
+        step=step,
+        title=f"The gradients of {title}: summed over broadcast axes",
+        weight=3 if step == "mul" else 2,
+    )
+gradients.check(
+    questions.gradient_binary,
+    two_tensors(None, away_from(0, gap=0.5, grid=8), gradient=True),
+    step="div",
+    title="The gradients of tensor / tensor: summed over broadcast axes",
+    tolerance=EPSILON,
+)
+for step, sign in {"lt": "<", "eq": "=="}.items():
+    gradients.check(
+        questions.gradient_binary,
+        two_tensors(gradient=True),
+        step=step,
+        title=f"No gradient flows through tensor {sign} tensor",
+        weight=0.5,
+    )
+for step in ("sum", "mean"):
+    gradients.check(
+        questions.gradient_along, along_gradients(), step=step, title=f"The gradient of tensor.{step}(dim)"
+    )
+    gradients.check(
+        questions.gradient_whole,
+        case(a=shapes(1, 3, 3).flatmap(arrays), upstream=arrays((1,), upstreams())),
+        step=f"{step}_all",
+        title=f"The gradient of tensor.{step}()",
+    )
+gradients.check(questions.gradient_permute, permute_gradients(layout=True), weight=2)
+
+
+@st.composite
+def view_gradients(draw):
+    found = draw(views())
+    return found | {"upstream": draw(arrays(tuple(found["shape"]), upstreams()))}
+
+
+gradients.check(questions.gradient_view, view_gradients(), weight=0.5)
+
+
+@st.composite
+def graphs(draw, reuse=False):
+    """Programs over one or two tensors that broadcast, in which any earlier value may be used again."""
+    count = 1 if reuse else draw(st.integers(1, 2))
+    full, sides = draw(broadcastable(count, 3, 3))
+    sides = [side or (1,) for side in sides]
+    leaves = [draw(arrays(side, eighths(-2, 2))) for side in sides]
+    known = [tuple(side) for side in sides]
+    program = []
+
+    def push(step, shape):
+        program.append(step)
+        known.append(shape)
+
+    if reuse:
+        push([draw(st.sampled_from(["mul", "add"])), 0, 0], known[0])
+        push([draw(st.sampled_from(["mul", "sub"])), *draw(st.permutations([0, 1]))], known[0])
+    for _ in range(draw(st.integers(1, 3))):
+        last = len(known) - 1
+        kind = draw(st.sampled_from(["two", "two", "one", "sum"]))
+        if kind == "two":
+            other = draw(st.integers(0, last))
+            name = draw(st.sampled_from(["add", "mul", "sub"]))
+            push([name, last, other], np.broadcast_shapes(known[last], known[other]))
+        elif kind == "one":
+            push([draw(st.sampled_from(["neg", "sigmoid"])), last], known[last])
+        else:
+            dim = draw(st.integers(0, len(known[last]) - 1))
+            push(["sum", last, dim], tuple(1 if i == dim else n for i, n in enumerate(known[last])))
+    used = {operand for step in program for operand in step[1:3]}
+    for leaf in range(count):
+        if leaf not in used:
+            last = len(known) - 1
+            push(["mul", last, leaf], np.broadcast_shapes(known[last], known[leaf]))
+    if draw(st.booleans()):
+        last = len(known) - 1
+        axes = draw(orders(len(known[last])))
+        push(["permute", last, axes], tuple(known[last][axis] for axis in axes))
+    return {"program": program, "leaves": leaves, "upstream": draw(arrays(known[-1], upstreams()))}
+
+
+gradients.check(
+    questions.gradient_reused,
+    graphs(reuse=True),
+    tolerance=GRAPH,
+    weight=3,
+    edges=[
+        # A diamond whose arms have different lengths: breadth-first order is wrong here.
+        {
+            "program": [["neg", 0], ["neg", 1], ["neg", 2], ["mul", 3, 1], ["mul", 4, 0]],
+            "leaves": [np.array([2.0, -1.0])],
+            "upstream": np.array([1.0, 3.0]),
+        }
+    ],
+)
+gradients.check(questions.gradient_graph, graphs(), tolerance=GRAPH, weight=3)

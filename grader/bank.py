@@ -1,0 +1,388 @@
+"""Draws the cases of a module once, has the reference answer them once, and keeps both on disk.
+
+A bank is found again by its content: the module's files, the reference, the engine that draws and the
+course's seed. With a bank in the cache a grading loads neither Hypothesis nor the reference. Nothing here
+sees a submission.
+
+Tolerances. For every case the reference is asked a second time with each float input moved by 2^-30 of
+itself (alternating up and down). What the answer moves by, times 2^-22, is what one rounding error in
+each input does; `Tolerance.conditioning` times that is allowed on top of the relative and absolute
+tolerance (first-order conditioning; Higham, Accuracy and Stability of Numerical Algorithms, 1.6).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+import grader
+from grader.box import wire
+from grader.course import Course, digest_of, load_checks
+from grader.errors import BrokenCheck, ReferenceFault, UsageError
+from grader.model import Assignment, CaseBank, Check, Limits, Submission
+from grader.sandbox.process import ProcessSandbox
+from grader.sandbox.session import End, Session
+
+if TYPE_CHECKING:
+    from grader.checks import Declared
+
+FORMAT = 1
+NUDGE = 2.0**-30
+PER_ROUNDING = 2.0**-22
+KEY_LIMITS = Limits(check_seconds=60, import_seconds=60, run_seconds=3600, memory_mb=4096, output_mb=256)
+
+Progress = Callable[[str, int, int], None]  # what is being drawn, how many checks are done, of how many
+
+
+class Module(msgspec.Struct, frozen=True):
+    """A module ready to grade with: the assignment and a bank for each of its checks."""
+
+    assignment: Assignment
+    banks: dict[str, CaseBank]
+    digest: str
+
+
+def cache_folder() -> Path:
+    """Where banks are kept: `$GRADE_CACHE`, or the user's cache folder of the platform."""
+    named = os.environ.get("GRADE_CACHE")
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("backcheck", appauthor=False)) / "banks"
+
+
+def module_digest(course: Course, module: str) -> str:
+    """What a module's banks depend on, as one hash: its files, the reference, the engine, the seed."""
+    import importlib.metadata
+
+    engine = Path(grader.__file__).parent
+    files: list[Path] = sorted((engine / "box").rglob("*.py"))
+    files += [engine / "checks.py", engine / "bank.py", engine / "model.py"]
+    folder = course.folder(module)
+    files += [folder / name for name in ("module.yaml", "questions.py", "checks.py")]
+    if course.reference.is_dir():
+        files += sorted(p for p in course.reference.rglob("*.py") if "__pycache__" not in p.parts)
+    parts = [
+        f"{FORMAT} {grader.__version__} {importlib.metadata.version('hypothesis')}".encode(),
+        f"{module} {course.settings.seed} {course.settings.cases}".encode(),
+        msgspec.json.encode(course.settings.limits.get(module)),
+    ]
+    for path in files:
+        try:
+            parts += [path.name.encode(), path.read_bytes()]
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    return digest_of(*parts)
+
+
+def check_seed(course_seed: int, module: str, key: str) -> int:
+    """The seed of one check: from the course's seed, the module and the check's own name, so that a new
+    check moves no other."""
+    text = f"{course_seed}|{module}|{key}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
+
+
+def bank_path(module: str, digest: str) -> Path:
+    return cache_folder() / f"{module}-{digest[:20]}.bank"
+
+
+def load(course: Course, module: str, progress: Progress | None = None) -> Module:
+    """The module with its banks: from the cache, or drawn now and kept for the next time."""
+    digest = module_digest(course, module)
+    path = bank_path(module, digest)
+    ready = read(path, digest)
+    if ready is None:
+        ready = build(course, module, digest, progress)
+        store(path, ready)
+    return ready
+
+
+def read(path: Path, digest: str) -> Module | None:
+    """A stored module; None when there is none, or when the file is damaged or of another content."""
+    try:
+        tree = wire.decode(path.read_bytes())
+        if tree["format"] != FORMAT or tree["digest"] != digest:
+            return None
+        assignment = msgspec.json.decode(tree["assignment"], type=Assignment)
+        banks = {}
+        for item in tree["banks"]:
+            fields = {name: tuple(item[name]) for name in ("cases", "answers", "slack")}
+            bank = CaseBank(
+                check=item["check"], seed=item["seed"], edges=item["edges"], digest=item["digest"], **fields
+            )
+            if content_digest(bank) != bank.digest:
+                return None
+            banks[bank.check] = bank
+        return Module(assignment, banks, digest)
+    except (OSError, wire.WireError, msgspec.DecodeError, KeyError, TypeError):
+        return None
+
+
+def store(path: Path, module: Module) -> None:
+    """Writes a module's banks, whole or not at all. A cache that cannot be written is no error."""
+    tree = {
+        "format": FORMAT,
+        "digest": module.digest,
+        "assignment": msgspec.json.encode(module.assignment),
+        "banks": [msgspec.to_builtins(bank, builtin_types=(bytes,)) for bank in module.banks.values()],
+    }
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, wire.encode(tree))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file whole or not at all: a temporary file beside it, then a rename."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def content_digest(bank: CaseBank) -> str:
+    """The hash of what a bank holds."""
+    return digest_of(bank.check.encode(), *bank.cases, *bank.answers, *bank.slack)
+
+
+# Drawing
+
+
+class Enough(BaseException):
+    """Ends an exploration from inside a test. No Exception, so that Hypothesis lets it through."""
+
+
+def build(course: Course, module: str, digest: str, progress: Progress | None = None) -> Module:
+    """Draws every check's cases and asks the reference. Raises BrokenCheck or ReferenceFault, naming the
+    check, when one of them cannot be graded with."""
+    assignment, declared = load_checks(course, module)
+    banks: dict[str, CaseBank] = {}
+    with reference_session(course, assignment) as session:
+        for done, item in enumerate(declared):
+            if progress is not None:
+                progress(item.check.key, done, len(declared))
+            seed = check_seed(course.settings.seed, module, item.check.key)
+            banks[item.check.key] = draw(item, seed, item.cases or course.settings.cases, session)
+        if progress is not None:
+            progress("", len(declared), len(declared))
+    return Module(assignment, banks, digest)
+
+
+@contextlib.contextmanager
+def reference_session(course: Course, assignment: Assignment) -> Iterator[Session]:
+    """A worker that answers with the reference: the same worker, wire and binding as a submission's."""
+    from grader.intake import read_folder
+
+    submission = read_folder(course.reference, assignment.expects)
+    sandbox = ProcessSandbox()
+    relaxed = msgspec.structs.replace(assignment, limits=KEY_LIMITS)
+    try:
+        with Session(sandbox, relaxed, submission) as session:
+            yield session
+    finally:
+        sandbox.close()
+
+
+def draw(item: Declared, seed: int, count: int, session: Session) -> CaseBank:
+    """The bank of one check: its edges, then `count` different cases drawn from its domain (all of them
+    when the domain holds fewer), smallest first."""
+    check = item.check
+    edges = [wire.encode(edge) for edge in item.edges]
+    drawn = sorted(set(draw_cases(item, seed, count)) - set(edges), key=size)
+    cases = tuple(dict.fromkeys(edges)) + tuple(drawn)
+    if not drawn:
+        raise BrokenCheck(f"{check.key}: its domain draws no case")
+    answers = ask_reference(check, cases, session)
+    moved = ask_reference(check, [nudged(case) for case in cases], session, may_raise=True)
+    slack = tuple(
+        wire.encode(movement(wire.decode(a), None if m is None else wire.decode(m)))
+        for a, m in zip(answers, moved, strict=True)
+    )
+    bank = CaseBank(check.key, seed, cases, tuple(a for a in answers if a is not None), slack, len(edges), "")
+    return msgspec.structs.replace(bank, digest=content_digest(bank))
+
+
+def size(frame: bytes) -> tuple[int, bytes]:
+    """How big a case is to a reader: the length of its frame, then its bytes to break ties."""
+    return len(frame), frame
+
+
+def draw_cases(item: Declared, seed: int, count: int) -> list[bytes]:
+    """Up to `count` distinct cases as frames, from Hypothesis' generator with that seed."""
+    found: dict[bytes, None] = {}
+
+    def keep(inputs: dict[str, Any]) -> None:
+        found[wire.encode(inputs)] = None
+        if len(found) >= count:
+            raise Enough
+
+    # Hypothesis stops at max_examples calls, some of which repeat a case: allow for repeats.
+    with contextlib.suppress(Enough):
+        explore(item, seed, keep, max_examples=4 * count)
+    return list(found)
+
+
+def explore(
+    item: Declared,
+    seed: int,
+    test: Callable[[dict[str, Any]], None],
+    *,
+    max_examples: int,
+    shrink: bool = False,
+) -> None:
+    """Runs `test` on cases that Hypothesis draws; the same seed draws the same cases in the same order."""
+    import hypothesis
+    from hypothesis import HealthCheck, Phase, Verbosity
+
+    phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
+
+    def run(inputs: Any) -> None:
+        test(inputs)
+
+    wrapped = hypothesis.given(inputs=item.domain)(run)
+    wrapped = hypothesis.settings(
+        max_examples=max_examples,
+        phases=phases,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+        report_multiple_bugs=False,
+        print_blob=False,
+    )(wrapped)
+    wrapped = hypothesis.seed(seed)(wrapped)
+    with own_constants():
+        wrapped()
+
+
+@contextlib.contextmanager
+def own_constants() -> Iterator[None]:
+    """Keeps Hypothesis from drawing literals that it finds in local source files.
+
+    They would make a bank depend on which files happen to be imported on one machine. There is no setting
+    for it, so the private collector is stood in for; without it (another version) nothing is lost but that.
+    """
+    from hypothesis.internal.conjecture import providers
+
+    original = getattr(providers, "_get_local_constants", None)
+    constants = getattr(providers, "Constants", None)
+    if original is None or constants is None:
+        yield
+        return
+    empty = constants()
+    providers._get_local_constants = lambda: empty  # type: ignore[attr-defined, unused-ignore]
+    cache = getattr(providers, "CONSTANTS_CACHE", None)
+    try:
+        if cache is not None:
+            cache.cache.clear()
+        yield
+    finally:
+        providers._get_local_constants = original  # type: ignore[attr-defined, unused-ignore]
+        if cache is not None:
+            cache.cache.clear()
+
+
+def ask_reference(
+    check: Check, cases: Any, session: Session, *, may_raise: bool = False
+) -> tuple[Any, ...]:
+    """The reference's answers as frames. Raises ReferenceFault, naming check and case, when it has none.
+
+    may_raise: give None for a case that the reference cannot answer (a nudged input may leave the domain).
+    """
+    answers: list[bytes | None] = []
+    while len(answers) < len(cases):
+        reply = session.ask(check.question, check.given, cases[len(answers) :], seconds=KEY_LIMITS.check_seconds)
+        answers += reply.answers
+        if reply.end is not End.DONE:
+            opened = session.opened
+            why = reply.detail or (opened.detail if opened else "")
+            raise ReferenceFault(f"{check.key}: the reference stopped: {why}")
+        if not reply.answers:
+            raise ReferenceFault(f"{check.key}: the reference gave no answer")
+        last = wire.decode(reply.answers[-1])
+        if len(answers) < len(cases) and not (may_raise and isinstance(last, wire.Raised)):
+            break
+    for place, frame in enumerate(answers):
+        if frame is None:
+            continue
+        problem = unusable(wire.decode(frame))
+        if problem and may_raise:
+            answers[place] = None
+        elif problem:
+            raise ReferenceFault(
+                f"{check.key}: the reference's own answer {problem}, on {wire.decode(cases[place])}"
+            )
+    return tuple(answers)
+
+
+def unusable(answer: Any) -> str:
+    """Why an answer of the reference cannot be graded against; "" when it can."""
+    if isinstance(answer, wire.Raised):
+        return f"raises {answer.type}: {answer.message} {' '.join(answer.where[:2])}"
+    if isinstance(answer, wire.Opaque):
+        return f"holds a {answer.type}, which cannot be compared"
+    if answer is None:
+        return "is None: the question returns nothing"
+    if isinstance(answer, (list, dict)):
+        for item in answer.values() if isinstance(answer, dict) else answer:
+            problem = "" if item is None else unusable(item)
+            if problem:
+                return problem
+    return ""
+
+
+def nudged(frame: bytes) -> bytes:
+    """A case with every float moved by 2^-30 of itself, up and down in turn."""
+    turn = [1.0]
+
+    def move(value: Any) -> Any:
+        if isinstance(value, float):
+            turn[0] = -turn[0]
+            return value * (1.0 + turn[0] * NUDGE)
+        if isinstance(value, list):
+            return [move(item) for item in value]
+        if isinstance(value, dict):
+            return {key: move(item) for key, item in value.items()}
+        if hasattr(value, "dtype") and value.dtype.kind == "f":
+            import numpy as np
+
+            signs = np.where(np.arange(value.size).reshape(value.shape) % 2, -1.0, 1.0)
+            return value * (1.0 + signs * NUDGE)
+        return value
+
+    return wire.encode(move(wire.decode(frame)))
+
+
+def movement(answer: Any, moved: Any) -> Any:
+    """How far one rounding error in every input moves each leaf of an answer: its tree, one float a leaf."""
+    if isinstance(answer, list):
+        same = isinstance(moved, list) and len(moved) == len(answer)
+        return [movement(a, moved[i] if same else None) for i, a in enumerate(answer)]
+    if isinstance(answer, dict):
+        same = isinstance(moved, dict)
+        return {key: movement(a, moved.get(key) if same else None) for key, a in answer.items()}
+    if isinstance(answer, float) and isinstance(moved, float):
+        change = abs(answer - moved) * PER_ROUNDING
+        return change if change < float("inf") else 0.0
+    if hasattr(answer, "dtype") and getattr(moved, "shape", None) == answer.shape and answer.size:
+        import numpy as np
+
+        with np.errstate(all="ignore"):
+            change = float(np.nanmax(np.abs(answer.astype(float) - moved.astype(float)), initial=0.0))
+        return change * PER_ROUNDING if change < float("inf") else 0.0
+    return 0.0

@@ -1,0 +1,168 @@
+"""Writes what the methods of the `minitorch` binding do as lines of Python for a student to paste."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from grader.box.bindings import plain
+from grader.box.bindings.plain import literal
+
+INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "gt": ">", "eq": "=="}
+NUMBER_RIGHT = {"add_number": "+", "mul_number": "*", "sub_number": "-", "div_number": "/"}
+NUMBER_LEFT = {"number_add": "+", "number_mul": "*", "number_div": "/"}
+
+
+class Script(plain.Script):
+    """See the module's docstring."""
+
+    context_source = "minitorch.autodiff"
+
+    def step(self, name: str, rest: list[Any], names: list[str]) -> str:
+        """One step of a straight-line program as an expression."""
+        if name in INFIX:
+            return f"{names[rest[0]]} {INFIX[name]} {names[rest[1]]}"
+        if name in NUMBER_RIGHT:
+            return f"{names[rest[0]]} {NUMBER_RIGHT[name]} {literal(rest[1])}"
+        if name in NUMBER_LEFT:
+            return f"{literal(rest[1])} {NUMBER_LEFT[name]} {names[rest[0]]}"
+        if name == "neg":
+            return f"-{names[rest[0]]}"
+        if name == "is_close":
+            return f"{names[rest[0]]}.is_close({names[rest[1]]})"
+        method = {"sum_all": "sum", "mean_all": "mean", "all_dim": "all"}.get(name, name)
+        arguments = rest[1:]
+        if name in ("permute", "view"):
+            arguments = list(rest[1])
+        return f"{names[rest[0]]}.{method}({', '.join(map(literal, arguments))})"
+
+    def program(self, program: list[list[Any]], names: list[str]) -> str:
+        """The lines of a program; returns the name of its output."""
+        for place, (name, *rest) in enumerate(program):
+            self.lines.append(f"y{place} = {self.step(name, rest, names)}")
+            names = [*names, f"y{place}"]
+        return names[-1]
+
+    def scalars(self, values: list[float], given: list[str] | None = None) -> list[str]:
+        self.imported("minitorch", "Scalar")
+        names = [f"x{place}" for place in range(len(values))]
+        for place, value in enumerate(values):
+            extra = "" if given is None else f", name={given[place]!r}"
+            self.lines.append(f"x{place} = Scalar({literal(value)}{extra})")
+        return names
+
+    def scalar(self, value: float, name: str | None = None) -> None:
+        self.imported("minitorch", "Scalar")
+        self.lines.append(f"Scalar({literal(value)})")
+
+    def scalar_method(self, program: list[list[Any]], values: list[float]) -> None:
+        self.lines.append(f"print({self.program(program, self.scalars(values))}.data)")
+
+    def scalar_gradients(
+        self,
+        program: list[list[Any]],
+        values: list[float],
+        upstream: float,
+        names: list[str] | None = None,
+    ) -> None:
+        leaves = self.scalars(values, names)
+        output = self.program(program, leaves)
+        self.lines.append(f"{output}.backward({literal(upstream)})")
+        self.lines.append(f"print({output}.data, {', '.join(f'{leaf}.derivative' for leaf in leaves)})")
+
+    def backward_calls(self, program: list[list[Any]], values: list[float], name: str) -> None:
+        self.lines.clear()
+        output = self.program(program, self.scalars(values))
+        self.lines.append(f"{output}.backward(1.0)  # count how often {name}.backward is called")
+
+    def chain_rule(self, function: Any, values: list[float], upstream: float, places: list[int]) -> None:
+        names = self.scalars(values)
+        self.lines.append("# F is a Function with the forward and backward that the handout shows")
+        self.lines.append(f"y = F.apply({', '.join(names[place] for place in places)})")
+        self.lines.append(f"print(list(y.chain_rule({literal(upstream)})))")
+
+    def tensors(self, arrays: list[Any], orders: list[list[int]] | None) -> list[str]:
+        self.imported("minitorch", "tensor")
+        names = []
+        for place, array in enumerate(arrays):
+            name = f"x{place}"
+            order = None if orders is None else orders[place]
+            if order is None or order == sorted(order):
+                self.lines.append(f"{name} = tensor({literal(array)})")
+            else:
+                # The same numbers, laid out in another order: a permuted view of a row-major tensor.
+                back = [order.index(axis) for axis in range(len(order))]
+                laid = literal(array.transpose(order))
+                self.lines.append(f"{name} = tensor({laid}).permute({', '.join(map(str, back))})")
+            names.append(name)
+        return names
+
+    def tensor_value(
+        self, program: list[list[Any]], arrays: list[Any], orders: list[list[int]] | None = None
+    ) -> None:
+        self.lines.append(f"print({self.program(program, self.tensors(arrays, orders))})")
+
+    def tensor_gradients(
+        self,
+        program: list[list[Any]],
+        arrays: list[Any],
+        upstream: Any,
+        orders: list[list[int]] | None = None,
+    ) -> None:
+        names = self.tensors(arrays, orders)
+        self.lines += [f"{name}.requires_grad_(True)" for name in names]
+        output = self.program(program, names)
+        self.lines.append(f"{output}.backward(tensor({literal(upstream)}))")
+        self.lines.append(f"print({', '.join(f'{name}.grad' for name in names)})")
+
+    def tensor_vjp(self, name: str, arrays: list[Any], upstream: Any, *extra: Any) -> None:
+        short = self.take(f"tensor_functions.{name}")
+        self.imported(self.context_source, "Context")
+        names = self.tensors(arrays, None)
+        for place, value in enumerate(extra):
+            self.lines.append(f"n{place} = tensor({literal(value if isinstance(value, list) else [value])})")
+            names.append(f"n{place}")
+        self.lines += [
+            "ctx = Context()",
+            f"{short}.forward({', '.join(['ctx', *names])})",
+            f"print({short}.backward(ctx, tensor({literal(upstream)})))",
+        ]
+
+    def tensor_data(self, storage: Any, shape: Any, strides: Any) -> None:
+        self.imported("minitorch.tensor_data", "TensorData")
+        self.lines.append(f"data = TensorData({literal(storage)}, {tuple(shape)}, {strides and tuple(strides)})")
+
+    def kernel(
+        self,
+        name: str,
+        function: Callable[..., float],
+        shape: Any,
+        order: Any,
+        fill: float,
+        inputs: list[tuple[Any, Any]],
+        *extra: Any,
+    ) -> None:
+        kernel = self.take(f"tensor_ops.tensor_{name}")
+        self.lines.insert(0, "import numpy as np")
+        storage, sides, strides = laid_out(shape, order)
+        self.lines.append(f"out = np.full({storage}, {fill!r})")
+        arguments = [f"out, np.array({sides}), np.array({strides})"]
+        for place, (array, layout) in enumerate(inputs):
+            numbers = array.transpose(list(layout)).reshape(-1)
+            _, sides, strides = laid_out(array.shape, layout)
+            self.lines.append(f"in{place} = np.array({literal(numbers)})")
+            arguments.append(f"in{place}, np.array({sides}), np.array({strides})")
+        arguments += [repr(value) for value in extra]
+        short = getattr(function, "__name__", "fn").strip("_")
+        self.lines.append(f"{kernel}({short})({', '.join(arguments)})  # {short}: see the check's title")
+        self.lines.append("print(out)")
+
+
+def laid_out(shape: Any, order: Any) -> tuple[int, list[int], list[int]]:
+    """Cells, sides and strides of a tensor of that shape, with its axes in that order in storage."""
+    strides = [0] * len(shape)
+    step = 1
+    for axis in reversed(list(order)):
+        strides[axis] = step
+        step *= shape[axis]
+    return step, [int(n) for n in shape], strides

@@ -1,0 +1,285 @@
+"""The worker: takes a submission and questions over the wire, answers with plain values, knows nothing else.
+
+It never judges, and it never holds an expected answer: whatever the student's code does to this process
+can change answers only. Three messages come in (`open`, `ask`, `bye`), each with an id that every reply
+repeats. A long `ask` is answered in several parts, so that a case that never ends costs its own answer
+and not those before it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import os
+import signal
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from grader.box import imports, wire
+from grader.box.faults import Blocked, InputMutated, Missing, TimeLimit
+from grader.box.wire import Raised, WireError, clean
+
+FLUSH_SECONDS = 0.005
+BINDINGS = {
+    "functions": "grader.box.bindings.functions",
+    "minitorch": "grader.box.bindings.minitorch",
+}
+
+
+class Binding(Protocol):
+    """What a binding module offers: `bind(package)` gives the `subject` that questions are asked of."""
+
+    def bind(self, package: imports.Package) -> Any: ...
+
+
+class Clock:
+    """A limit on this process' processor time that interrupts Python code where it is.
+
+    The grader holds a second, harder limit outside; this one exists to say *where* the time went.
+    """
+
+    def __init__(self) -> None:
+        self.armed = False
+        self.usable = hasattr(signal, "setitimer")
+        if self.usable:
+            signal.signal(signal.SIGPROF, self._ring)
+
+    def _ring(self, number: int, frame: Any) -> None:
+        if self.armed:
+            raise TimeLimit
+
+    def start(self, seconds: float) -> None:
+        self.armed = True
+        if self.usable:
+            # Rings again and again: a bare `except:` in a loop swallows the first one only.
+            signal.setitimer(signal.ITIMER_PROF, seconds, 0.05)
+
+    def stop(self) -> None:
+        self.armed = False
+        if self.usable:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+class Channel:
+    """Whole frames over two file descriptors."""
+
+    def __init__(self, read_fd: int, write_fd: int) -> None:
+        self.read_fd = read_fd
+        self.write_fd = write_fd
+
+    def _exactly(self, count: int) -> bytes | None:
+        parts: list[bytes] = []
+        while count:
+            part = os.read(self.read_fd, min(count, 1 << 20))
+            if not part:
+                return None
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    def receive(self) -> Any:
+        """The next message, or None when the grader has hung up."""
+        head = self._exactly(wire.HEAD.size)
+        if head is None:
+            return None
+        header, body = wire.HEAD.unpack(head)
+        rest = self._exactly(header + body)
+        return None if rest is None else wire.decode(head + rest)
+
+    def send(self, message: Any) -> None:
+        view = memoryview(wire.encode(message))
+        while view:
+            view = view[os.write(self.write_fd, view) :]
+
+
+def describe(error: BaseException, root: str) -> Raised:
+    """An exception as plain text. The student's `__str__` may lie, raise or be huge: it runs here, in
+    the box, and only a cut text leaves."""
+    name = str(type.__getattribute__(type(error), "__name__"))
+    kind = "error"
+    if isinstance(error, TimeLimit):
+        kind = "timeout"
+    elif isinstance(error, NotImplementedError):
+        kind = "unimplemented"
+    elif isinstance(error, Missing):
+        kind = "missing"
+    elif isinstance(error, Blocked):
+        kind = "blocked"
+    elif isinstance(error, InputMutated):
+        kind = "mutated"
+    try:
+        message = str(error)
+    except BaseException:
+        message = "(its message cannot be shown: __str__ raises)"
+    if isinstance(error, SyntaxError):
+        message = f"{error.msg} (line {error.lineno})"
+    if kind == "timeout":
+        message = "the time limit was reached"
+    return Raised(clean(name, 100), clean(message, 1000), tuple(locations(error, root)), kind)
+
+
+def summary(raised: Raised) -> str:
+    """One line for an exception: `SyntaxError at scalar.py:12: invalid syntax (line 12)`."""
+    at = f" at {raised.where[0]}" if raised.where else ""
+    return f"{raised.type}{at}: {raised.message.splitlines()[0] if raised.message else ''}"
+
+
+def locations(error: BaseException, root: str) -> list[str]:
+    """`file.py:12 in forward`, innermost first, for the frames that are the student's own."""
+    found: list[str] = []
+    prefix = root + os.sep
+    try:
+        if isinstance(error, SyntaxError) and str(error.filename).startswith(prefix):
+            found.append(f"{str(error.filename)[len(prefix) :]}:{error.lineno}")
+        step = BaseException.__traceback__.__get__(error)  # type: ignore[attr-defined]
+        frames: list[str] = []
+        while step is not None and len(frames) < 2000:
+            code = step.tb_frame.f_code
+            if code.co_filename.startswith(prefix):
+                frames.append(f"{code.co_filename[len(prefix) :]}:{step.tb_lineno} in {code.co_name}")
+            step = step.tb_next
+        found += frames[::-1]
+    except Exception:
+        pass
+    return [clean(line, 300) for line in found[:8]]
+
+
+class Worker:
+    """The state of one box: the imported submission, the questions, and the limit that is running."""
+
+    def __init__(self, channel: Channel, scratch: str) -> None:
+        self.channel = channel
+        self.scratch = scratch
+        self.root = os.path.join(scratch, "submission")
+        self.clock = Clock()
+        self.subject: Any = None
+        self.questions: dict[str, Any] = {}
+        self.output_bytes = 16 << 20
+
+    def guarded(self, action: Callable[[], Any], seconds: float) -> Any:
+        """What `action` returns, or the Raised of what it raised, be it SystemExit or a time limit."""
+        try:
+            try:
+                self.clock.start(seconds)
+                return action()
+            finally:
+                self.clock.stop()
+        except BaseException as error:
+            return describe(error, self.root)
+
+    def open(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Writes the submission into the scratch folder, imports it, loads the questions."""
+        self.output_bytes = message["output_bytes"]
+        for path, data in message["files"].items():
+            target = os.path.join(self.root, *path.split("/"))
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            with open(target, "wb") as file:
+                file.write(data)
+        os.makedirs(self.root, exist_ok=True)
+        for name in message["preload"]:
+            importlib.import_module(name)
+        binding = importlib.import_module(BINDINGS[message["binding"]])
+        package = imports.Package(self.root, message["expects"])
+        failure = self.guarded(package.load, message["import_seconds"])
+        failures = {name: describe(error, self.root) for name, error in package.failures.items()}
+        if isinstance(failure, Raised):
+            failures.setdefault(message["expects"][0], failure)
+            for name in message["expects"]:
+                package.failures.setdefault(name, Blocked(f"{failure.type}: {failure.message}"))
+        package.describe = lambda error: summary(describe(error, self.root))
+        self.subject = binding.bind(package)
+        namespace: dict[str, Any] = {"__name__": "questions", "__builtins__": builtins}
+        exec(compile(message["questions"], "questions.py", "exec"), namespace)
+        self.questions = namespace
+        return {
+            "failures": failures,
+            "notes": package.notes,
+            "modules": package.loaded(),
+        }
+
+    def ask(self, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The answers to all cases, in parts. `cases` are frames of their own, decoded one by one, so
+        that no case can reach another one's arrays."""
+        question = self.questions.get(message["question"])
+        given = message["given"]
+        left = float(message["seconds"])
+        answers: list[bytes] = []
+        first = 0
+        last_flush = time.monotonic()
+        began = time.process_time()
+        for number, frame in enumerate(message["cases"]):
+            if answers and time.monotonic() - last_flush > FLUSH_SECONDS:
+                yield self.part(first, answers, began)
+                first, answers, last_flush = number, [], time.monotonic()
+            before = time.process_time()
+            inputs = wire.decode(frame)
+            answer = self.guarded(lambda q=question, i=inputs: q(self.subject, **given, **i), max(left, 0.01))
+            left -= time.process_time() - before
+            answers.append(self.encoded(answer, inputs, frame))
+            if isinstance(answer, Raised):
+                final = answer.kind in ("timeout", "missing", "unimplemented", "blocked")
+                if final and (number == 0 or answer.kind == "timeout"):
+                    break
+        yield self.part(first, answers, began) | {"done": True}
+
+    def part(self, first: int, answers: list[bytes], began: float) -> dict[str, Any]:
+        return {"first": first, "answers": answers, "cpu": time.process_time() - began}
+
+    def encoded(self, answer: Any, inputs: dict[str, Any], frame: bytes) -> bytes:
+        """The answer's frame; a Raised in its place when it cannot travel or an input was changed."""
+        try:
+            if not isinstance(answer, Raised) and wire.encode(inputs) != frame:
+                changed = [
+                    name
+                    for name, value in wire.decode(frame).items()
+                    if name not in inputs or wire.encode(inputs[name]) != wire.encode(value)
+                ]
+                answer = Raised("InputMutated", ", ".join(changed), (), "mutated")
+            data = wire.encode(answer)
+            if len(data) > self.output_bytes:
+                raise WireError(f"an answer of {len(data) >> 20} MiB; {self.output_bytes >> 20} are allowed")
+            return data
+        except (WireError, MemoryError) as error:
+            return wire.encode(Raised("AnswerTooLarge", clean(str(error)), (), "error"))
+        except BaseException as error:
+            return wire.encode(describe(error, self.root))
+
+    def run(self) -> None:
+        """Serves messages until the grader hangs up."""
+        while True:
+            message = self.channel.receive()
+            if message is None or message["do"] == "bye":
+                return
+            reply = {"id": message["id"]}
+            if message["do"] == "open":
+                self.channel.send(reply | self.open(message))
+            else:
+                for part in self.ask(message):
+                    self.channel.send(reply | part)
+
+
+def quiet(number: int) -> None:
+    """Points one of the standard streams at the null device."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, number)
+    os.close(null)
+
+
+def serve(read_fd: int, write_fd: int, scratch: str) -> None:
+    """Runs a worker over two descriptors; student code writes files only under `scratch`, its cwd."""
+    os.chdir(scratch)
+    sys.stdin = open(os.devnull, encoding="utf-8")
+    sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="backslashreplace")
+    sys.stderr = sys.stdout
+    sys.argv = ["submission"]
+    main = types.ModuleType("__main__")
+    sys.modules["__main__"] = main
+    try:
+        Worker(Channel(read_fd, write_fd), scratch).run()
+    finally:
+        # A thread that the student left behind must not keep this process alive.
+        os._exit(0)
+

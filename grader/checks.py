@@ -1,0 +1,328 @@
+"""The author's door: everything that a module's `checks.py` may import.
+
+    from grader.checks import away_from, case, reals, task
+    import questions
+
+    backward = task("1.4")
+    backward.check(questions.vjp, case(x=away_from(0), upstream=reals()), function="Inv", weight=2)
+
+A *domain* is a Hypothesis strategy for the arguments of a question. Domains keep off kinks, ties, overflow
+and cancellation by construction; all numbers lie on a grid of powers of two, so that sums and products are
+exact and a counterexample reads well. Nothing here runs a question.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import math
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+
+from grader.errors import BrokenCheck
+from grader.model import Check, Tolerance, Visibility
+
+GRID = 64
+Strategy = st.SearchStrategy[Any]
+
+# The numbers behind a domain of numbers, by the domain's identity (which is kept alive with them): an array
+# of them is then drawn in one piece, an order of magnitude faster than entry by entry.
+_tables: dict[int, tuple[Strategy, list[float]]] = {}
+
+
+# Domains of numbers
+
+
+def reals(low: float = -8.0, high: float = 8.0, *, grid: int = GRID) -> Strategy:
+    """Floats in [low, high] that are multiples of 1/grid, simplest first: a counterexample shrinks to 0
+    and the small whole numbers, then to halves, quarters and so on.
+
+    grid: a power of two; refined until the interval holds 400 numbers when it is narrow.
+    """
+    while (high - low) * grid < 400 and grid < 1 << 20 and grid >= GRID:
+        grid *= 2
+    return _from_table(_table(low, high, grid), f"reals({low}, {high})")
+
+
+def eighths(low: float = -8.0, high: float = 8.0) -> Strategy:
+    """Multiples of 1/8 in [low, high]: the entries of arrays, where sums and products must be exact."""
+    return reals(low, high, grid=8)
+
+
+def _table(low: float, high: float, grid: int) -> list[float]:
+    first, last = math.ceil(low * grid), math.floor(high * grid)
+
+    def simplicity(n: int) -> tuple[int, int, bool]:
+        # The denominator in lowest terms, then the distance from 0, then plus before minus.
+        return grid // math.gcd(n, grid) if n else 1, abs(n), n < 0
+
+    return [n / grid for n in sorted(range(first, last + 1), key=simplicity)]
+
+
+def _from_table(values: list[float], what: str) -> Strategy:
+    if not values:
+        raise BrokenCheck(f"{what} holds no number of its grid")
+    strategy = st.integers(0, len(values) - 1).map(values.__getitem__)
+    _tables[id(strategy)] = (strategy, values)
+    return strategy
+
+
+def away_from(
+    *points: float, low: float = -8.0, high: float = 8.0, gap: float = 0.25, grid: int = GRID
+) -> Strategy:
+    """`reals(low, high)` that keep at least `gap` from every one of `points`."""
+    values = [x for x in _table(low, high, grid) if all(abs(x - p) >= gap for p in points)]
+    return _from_table(values, f"away_from{points} in [{low}, {high}]")
+
+
+def upstreams() -> Strategy:
+    """Gradients that arrive from above: never 0 and not only 1, so that a forgotten factor shows."""
+    values = [x for x in _table(-8.0, 8.0, 8) if x != 0.0 and x != 1.0]
+    return _from_table([*values[:8], 1.0, *values[8:]], "upstreams")
+
+
+def choices(*values: float) -> Strategy:
+    """One of a few numbers, simplest first."""
+    return _from_table([float(value) for value in values], "choices()")
+
+
+def integers(low: int, high: int) -> Strategy:
+    """Whole numbers in [low, high]."""
+    return st.integers(low, high)
+
+
+def lists_of(elements: Strategy, min_size: int, max_size: int) -> Strategy:
+    """Lists of so many entries."""
+    return st.lists(elements, min_size=min_size, max_size=max_size)
+
+
+# Domains of arrays
+
+
+def shapes(min_dims: int = 1, max_dims: int = 3, max_side: int = 4) -> Strategy:
+    """Shapes as tuples, every side at least 1; small ones first."""
+    found = [
+        sides
+        for dims in range(min_dims, max_dims + 1)
+        for sides in itertools.product(range(1, max_side + 1), repeat=dims)
+    ]
+    return st.sampled_from(sorted(found, key=lambda sides: (math.prod(sides), len(sides))))
+
+
+def arrays(shape: tuple[int, ...], elements: Strategy | None = None) -> Strategy:
+    """float64 arrays of one shape, entry by entry from `elements` (eighths in [-8, 8])."""
+    import numpy as np
+
+    cells = math.prod(shape)
+    entries = _eighths if elements is None else elements
+    _, table = _tables.get(id(entries), (None, None))
+    if table is None or len(table) > 256:
+        return st.lists(entries, min_size=cells, max_size=cells).map(
+            lambda values: np.array(values, dtype=np.float64).reshape(shape)
+        )
+    numbers = np.array(table)
+    return st.binary(min_size=cells, max_size=cells).map(
+        lambda data: numbers[np.frombuffer(data, dtype=np.uint8) % len(numbers)].reshape(shape)
+    )
+
+
+@st.composite
+def broadcastable(
+    draw: st.DrawFn, count: int = 2, max_dims: int = 3, max_side: int = 3
+) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+    """A result shape and `count` shapes that broadcast to it, of mixed ranks, ones anywhere.
+
+    Follows NumPy's rule: align at the right, a side of 1 stretches. Every side of the result is there in
+    full in at least one of the shapes; a shape may be ().
+    """
+    full = draw(shapes(1, max_dims, max_side))
+    rank = len(full)
+    # One number holds all choices: for each shape how many leading axes it lacks and which sides are 1.
+    choice = draw(st.integers(0, ((rank + 1) << rank) ** count * count - 1))
+    found = []
+    for _ in range(count):
+        choice, dropped = divmod(choice, rank + 1)
+        choice, ones = divmod(choice, 1 << rank)
+        found.append([1 if ones >> axis & 1 else full[axis] for axis in range(dropped, rank)])
+    whole = found[choice % count]
+    whole[:0] = full[: rank - len(whole)]
+    for axis in range(rank):
+        if all(axis < rank - len(s) or s[axis - rank] == 1 for s in found):
+            whole[axis] = full[axis]
+    return full, [tuple(sides) for sides in found]
+
+
+def orders(rank: int) -> Strategy:
+    """Permutations of the axes of a tensor of that rank, as lists; shrinks towards the identity."""
+    return st.sampled_from([list(order) for order in itertools.permutations(range(rank))])
+
+
+def case(**arguments: Strategy) -> Strategy:
+    """The arguments of a question, each from a domain of its own."""
+    return st.fixed_dictionaries(arguments)
+
+
+_eighths = eighths()
+
+
+# Declaring checks
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """A check with what stays at home: its domain and the cases its author wrote."""
+
+    check: Check
+    domain: Strategy
+    edges: tuple[dict[str, Any], ...]
+    cases: int | None
+
+
+class _Collector:
+    """What the `checks.py` that is being loaded has declared so far."""
+
+    def __init__(self) -> None:
+        self.declared: list[Declared] = []
+        self.active = False
+
+
+_collector = _Collector()
+
+
+class TaskChecks:
+    """The checks of one task; made by `task`."""
+
+    def __init__(self, task_id: str, seconds: float | None) -> None:
+        self.id = task_id
+        self.seconds = seconds
+
+    def check(
+        self,
+        question: Callable[..., Any],
+        domain: Strategy,
+        *,
+        title: str | None = None,
+        weight: float = 1.0,
+        edges: Sequence[Mapping[str, Any]] = (),
+        tolerance: Tolerance | None = None,
+        compare: str = "close",
+        visibility: str = "visible",
+        seconds: float | None = None,
+        after: Sequence[str] = (),
+        cases: int | None = None,
+        hint: str = "",
+        **given: Any,
+    ) -> None:
+        """Declares one check: `question` asked on cases from `domain`.
+
+        title: the student's sentence; by default the question's docstring, with `{names}` filled in from
+        `given`. edges: cases written by hand, asked first. compare: a comparison of `grader.judge.compare`.
+        after: titles of checks without which this one is BLOCKED. cases: how many to draw (the course's
+        number by default). given: arguments that are the same in every case.
+
+        Raises BrokenCheck when the question cannot check anything: no docstring, no `return`, a subject
+        that it never uses, an argument that nothing fills.
+        """
+        sentence = title or _sentence(question)
+        try:
+            sentence = sentence.format(**given)
+        except (KeyError, IndexError) as error:
+            raise BrokenCheck(f"{question.__name__}: its sentence names {error}, which is not given") from None
+        _validate(question, given, [dict(edge) for edge in edges])
+        if not weight > 0:
+            raise BrokenCheck(f"{sentence}: a weight must be more than 0, not {weight}")
+        record = Check(
+            task=self.id,
+            title=sentence,
+            question=question.__name__,
+            given=dict(given),
+            weight=float(weight),
+            tolerance=tolerance or Tolerance(),
+            compare=compare,
+            visibility=Visibility(visibility),
+            seconds=float(seconds or self.seconds or 0.0),
+            after=tuple(after),
+            hint=hint,
+        )
+        _collector.declared.append(
+            Declared(record, domain, tuple(dict(edge) for edge in edges), cases)
+        )
+
+
+def task(task_id: str, *, seconds: float | None = None) -> TaskChecks:
+    """Opens the checks of a task of `module.yaml`. seconds: CPU limit of each of its checks."""
+    if not _collector.active:
+        raise BrokenCheck("task() is for a module's checks.py, which the grader loads")
+    return TaskChecks(task_id, seconds)
+
+
+def collect(run: Callable[[], None]) -> tuple[Declared, ...]:
+    """What the checks declared by `run` are. Used by the loader; raises BrokenCheck for a repeated title."""
+    _collector.declared = []
+    _collector.active = True
+    try:
+        run()
+    finally:
+        _collector.active = False
+    seen: set[str] = set()
+    for declared in _collector.declared:
+        if declared.check.key in seen:
+            raise BrokenCheck(f"two checks of task {declared.check.task} say {declared.check.title!r}")
+        seen.add(declared.check.key)
+    return tuple(_collector.declared)
+
+
+def _sentence(question: Callable[..., Any]) -> str:
+    text = inspect.getdoc(question)
+    if not text:
+        raise BrokenCheck(
+            f"questions.{question.__name__} has no docstring: its first line is the sentence students read"
+        )
+    return text.splitlines()[0].rstrip(".")
+
+
+def _validate(
+    question: Callable[..., Any], given: Mapping[str, Any], edges: Sequence[Mapping[str, Any]]
+) -> None:
+    name = question.__name__
+    parameters = list(inspect.signature(question).parameters.values())
+    if not parameters:
+        raise BrokenCheck(f"questions.{name} takes no subject: there is nothing it could ask")
+    subject = parameters[0].name
+    node = ast.parse(textwrap.dedent(inspect.getsource(question))).body[0]
+    used = any(isinstance(n, ast.Name) and n.id == subject for n in ast.walk(node))
+    if not used:
+        raise BrokenCheck(f"questions.{name} never uses its {subject!r}: it would pass any submission")
+    if not any(isinstance(n, ast.Return) and n.value is not None for n in ast.walk(node)):
+        raise BrokenCheck(f"questions.{name} returns nothing: there would be nothing to compare")
+    if any(isinstance(n, ast.Assert) for n in ast.walk(node)):
+        raise BrokenCheck(f"questions.{name} asserts; a question only returns values")
+    names = {p.name for p in parameters[1:]}
+    for argument in [*given, *(key for edge in edges for key in edge)]:
+        if argument not in names:
+            raise BrokenCheck(
+                f"questions.{name} has no argument {argument!r}; it takes {', '.join(sorted(names))}"
+            )
+
+
+__all__ = [
+    "Strategy",
+    "Tolerance",
+    "arrays",
+    "away_from",
+    "broadcastable",
+    "case",
+    "choices",
+    "eighths",
+    "integers",
+    "lists_of",
+    "orders",
+    "reals",
+    "shapes",
+    "task",
+    "upstreams",
+]

@@ -1,0 +1,610 @@
+"""The command `grade`: parses, calls, prints, and ends with an exit code. Nothing else prints or exits.
+
+Data goes to standard output, progress and errors to standard error. Exit codes: 0 graded and everything
+passed, 1 graded and something failed, 2 a usage or configuration error, 3 the submission cannot be graded,
+4 a fault of the grader or its sandbox, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+import grader
+from grader.errors import GraderError, UsageError
+
+if TYPE_CHECKING:
+    from grader.bank import Module
+    from grader.course import Course
+    from grader.model import Report
+    from grader.sandbox import Sandbox
+
+COURSE = click.option(
+    "--course", "course_dir", type=click.Path(path_type=Path), envvar="GRADE_COURSE",
+    help="The course's folder (default: the nearest grader.yaml above here).",
+)  # fmt: skip
+COLOUR = click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
+    help="Colour on the terminal; NO_COLOR and FORCE_COLOR are obeyed.",
+)  # fmt: skip
+
+
+class Commands(click.Group):
+    """`grade module2` is `grade run module2`: a first word that is no command is a module's name."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            return "run", self.get_command(ctx, "run"), args
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(grader.__version__, prog_name="grade")
+@click.option("--debug", is_flag=True, envvar="GRADE_DEBUG", help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Grades a module of a course in automatic differentiation.
+
+    \b
+    grade module2                          the submission in this folder
+    grade module2 --submission work.zip    another one
+    grade module2 --only 2.4               one task
+    grade module2 --html report.html       also as a page
+    grade doctor                           what works on this machine
+    """
+
+
+def complete_module(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The course's modules, for shell completion."""
+    try:
+        from grader.course import find_course
+
+        given = ctx.params.get("course_dir")
+        modules = find_course(Path.cwd(), given).settings.modules
+    except GraderError:
+        return []
+    return [name for name in modules if name.startswith(incomplete)]
+
+
+def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The tasks of the module that is being typed, for shell completion."""
+    try:
+        from grader.course import find_course, load_module
+
+        course = find_course(Path.cwd(), ctx.params.get("course_dir"))
+        tasks = load_module(course, ctx.params.get("module") or "").tasks
+    except GraderError:
+        return []
+    return [task.id for task in tasks if task.id.startswith(incomplete)]
+
+
+@cli.command("run", short_help="Grade a submission: `grade module2`.")
+@click.argument("module", shell_complete=complete_module)
+@click.option("--submission", "-s", type=click.Path(path_type=Path), help="A folder or zip file (default: here).")
+@COURSE
+@click.option("--only", metavar="TASK", multiple=True, shell_complete=complete_task, help="Grade this task only; may be repeated.")
+@click.option("--sandbox", type=click.Choice(["auto", "jail", "process"]), help="Which box the code runs in.")
+@click.option("--seed", type=int, help="Draw other cases than the course's.")
+@click.option("--json", "json_to", metavar="FILE", help="Write the report as JSON; - for standard output.")
+@click.option("--html", "html_to", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as a page.")
+@click.option("--gradescope", "gradescope_to", type=click.Path(path_type=Path), metavar="FILE", help="Write Gradescope's results.json.")
+@click.option("--quiet", "-q", is_flag=True, help="Print the score alone.")
+@click.option("--verbose", "-v", is_flag=True, help="List the passed checks too.")
+@COLOUR
+def run(
+    module: str,
+    submission: Path | None,
+    course_dir: Path | None,
+    only: tuple[str, ...],
+    sandbox: str | None,
+    seed: int | None,
+    json_to: str | None,
+    html_to: Path | None,
+    gradescope_to: Path | None,
+    quiet: bool,
+    verbose: bool,
+    color: str,
+) -> None:
+    """Grades MODULE and prints the report."""
+    from grader.course import find_course, unknown
+    from grader.intake import read_submission
+
+    course = find_course(Path.cwd(), course_dir)
+    if module not in course.settings.modules:
+        commands = list(cli.commands)
+        raise UsageError(unknown("module or command", module, [*course.settings.modules, *commands]))
+    for path in (html_to, gradescope_to, None if json_to in (None, "-") else Path(str(json_to))):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise UsageError(f"{path}: the folder {path.absolute().parent} does not exist")
+    path = find_submission(submission, course)
+    progress = Progress(color)
+    box: Sandbox | None = None
+    try:
+        ready = load_banks(course, module, seed, progress)
+        for task in only:
+            if task not in [t.id for t in ready.assignment.tasks]:
+                raise UsageError(unknown("task", task, [t.id for t in ready.assignment.tasks]))
+        taken = read_submission(path, ready.assignment.expects)
+        box = choose_sandbox(sandbox or course.settings.isolation.sandbox, ready.assignment.preload)
+        report = grade_one(course, ready, taken, box, only=only, seed=seed, progress=progress)
+    finally:
+        progress.clear()
+        if box is not None:
+            box.close()
+    write_views(report, json_to, html_to, gradescope_to)
+    if json_to != "-":
+        show_report(report, quiet=quiet, verbose=verbose, color=color)
+    raise SystemExit(exit_code(report))
+
+
+def find_submission(given: Path | None, course: Course) -> Path:
+    """The submission's path: as given, relative to here or to the course; this folder by default."""
+    if given is None:
+        return Path.cwd()
+    if not given.exists() and not given.is_absolute() and (course.root / given).exists():
+        return course.root / given
+    return given
+
+
+def with_seed(course: Course, seed: int | None) -> Course:
+    """The course with another seed."""
+    import msgspec
+
+    if seed is None:
+        return course
+    settings = msgspec.structs.replace(course.settings, seed=seed)
+    return msgspec.structs.replace(course, settings=settings)
+
+
+def load_banks(course: Course, module: str, seed: int | None, progress: Progress) -> Module:
+    """The module with its banks, saying what is drawn when they must be drawn first."""
+    from grader import bank
+
+    def drawing(key: str, done: int, total: int) -> None:
+        progress.say(f"drawing the cases of {module} (once): {done}/{total} {key}")
+
+    return bank.load(with_seed(course, seed), module, drawing)
+
+
+def choose_sandbox(name: str, preload: Sequence[str]) -> Sandbox:
+    """The sandbox of that name; `auto` is the strongest that works here."""
+    from grader.sandbox.process import ProcessSandbox
+
+    if name == "process":
+        return ProcessSandbox()
+    available, reason = jail_available()
+    if available:
+        from grader.sandbox.jail import Jail
+
+        return Jail(preload=tuple(preload))
+    if name == "jail":
+        raise UsageError(f"the jail does not work here: {reason}. Try --sandbox process, or see `grade doctor`")
+    return ProcessSandbox()
+
+
+def jail_available() -> tuple[bool, str]:
+    """Whether the jail works on this machine, and if not, why."""
+    if sys.platform != "linux":
+        return False, "it needs Linux"
+    from grader.sandbox.jail import Jail
+
+    return Jail.available()
+
+
+def grade_one(
+    course: Course,
+    ready: Module,
+    submission: Any,
+    box: Sandbox,
+    *,
+    only: Sequence[str],
+    seed: int | None,
+    progress: Progress,
+) -> Report:
+    """The report on one submission, with shrinking and hints."""
+    from grader.judge.grade import grade
+    from grader.judge.shrink import Shrinker
+
+    seeded = with_seed(course, seed)
+    earlier = {}
+    for name in ready.assignment.earlier:
+        path = course.reference / name
+        if path.is_file():
+            earlier[name] = path.read_bytes()
+
+    def step(check: Any, done: int, total: int) -> None:
+        progress.say(f"{done}/{total} {check.task} {check.title}")
+
+    with Shrinker(seeded, ready) as shrinker:
+        return grade(
+            ready,
+            submission,
+            box,
+            seed=seeded.settings.seed,
+            course=course.settings.course,
+            only=only,
+            shrinker=shrinker,
+            earlier=earlier,
+            earlier_mode=course.settings.earlier,
+            progress=step,
+        )
+
+
+def write_views(report: Report, json_to: str | None, html_to: Path | None, gradescope_to: Path | None) -> None:
+    """Writes the named outputs, each whole or not at all."""
+    from grader.bank import write_whole
+    from grader.report import VIEWS
+
+    wanted = [("json", None if json_to == "-" else json_to), ("html", html_to), ("gradescope", gradescope_to)]
+    for name, path in wanted:
+        if path is not None:
+            try:
+                write_whole(Path(path).absolute(), VIEWS[name](report).encode())
+            except OSError as error:
+                raise GraderError(f"{path}: cannot be written: {error.strerror}") from error
+    if json_to == "-":
+        click.echo(VIEWS["json"](report))
+
+
+def show_report(report: Report, *, quiet: bool, verbose: bool, color: str) -> None:
+    """Prints the report for a person."""
+    if quiet:
+        score = "held" if report.score is None else f"{report.score:g}"
+        click.echo(f"{report.module} {score}/{report.max_score:g}")
+        return
+    from grader.report.terminal import render
+
+    width = terminal_width()
+    click.echo(render(report, width, use_colour(color, sys.stdout), verbose), nl=False, color=True)
+
+
+def terminal_width() -> int:
+    """Columns to write to: the terminal's, at most 120; 80 where there is none."""
+    import shutil
+
+    return min(shutil.get_terminal_size((80, 24)).columns, 120)
+
+
+def use_colour(choice: str, stream: Any) -> bool:
+    """Whether to colour what goes to `stream`: the flag, then NO_COLOR, FORCE_COLOR, then the terminal."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return bool(stream.isatty()) and os.environ.get("TERM") != "dumb"
+
+
+def exit_code(report: Report) -> int:
+    """0 when everything passed, 1 when something failed, 4 when something is held."""
+    if report.score is None:
+        return 4
+    from grader.model import Outcome
+
+    return 0 if all(v.outcome is Outcome.PASSED for v in report.checks) else 1
+
+
+class Progress:
+    """One line on standard error that is overwritten; plain lines, few of them, where it is no terminal."""
+
+    def __init__(self, color: str = "auto") -> None:
+        self.live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self.last = 0.0
+        self.shown = False
+        self.said: set[str] = set()
+
+    def say(self, text: str) -> None:
+        now = time.monotonic()
+        if not self.live:
+            # Not a terminal: say once that something slow has begun, and no more.
+            start = text.split(":", 1)[0]
+            if "drawing" in text and start not in self.said:
+                self.said.add(start)
+                click.echo(f"{start} ...", err=True)
+            return
+        if now - self.last > 0.1:
+            self.last = now
+            self.shown = True
+            width = terminal_width() - 1
+            sys.stderr.write("\r\x1b[K" + text[:width])
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        if self.shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self.shown = False
+
+
+@cli.command("list", short_help="The course's modules, or a module's checks.")
+@click.argument("module", required=False, shell_complete=complete_module)
+@COURSE
+def list_(module: str | None, course_dir: Path | None) -> None:
+    """Lists the modules of the course, or the tasks and checks of MODULE with their points."""
+    from grader.course import find_course, load_checks, load_module
+
+    course = find_course(Path.cwd(), course_dir)
+    if module is None:
+        click.echo(f"{course.settings.course} ({course.root})")
+        for name in course.settings.modules:
+            settings = load_module(course, name)
+            total = sum(task.points for task in settings.tasks)
+            click.echo(f"  {name:<12} {total:g} points  {settings.title}")
+        return
+    from grader.judge.grade import points
+
+    assignment, _ = load_checks(course, module)
+    click.echo(f"{module}: {assignment.title}")
+    for task in assignment.tasks:
+        click.echo(f"  {task.id}  {task.title} ({task.points:g} points)")
+        for check in assignment.checks:
+            if check.task == task.id:
+                click.echo(f"    {points(assignment, check):6.2f}  {check.title}")
+
+
+@cli.command("bank", short_help="Build, list, show or check the stored cases.")
+@click.argument("action", type=click.Choice(["build", "list", "show", "check"]))
+@click.argument("module", required=False, shell_complete=complete_module)
+@click.option("--check", "wanted", help="For `show`: the check, by a part of its title.")
+@COURSE
+def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path | None) -> None:
+    """The case banks: drawn once, answered by the reference once, kept by content.
+
+    \b
+    build [MODULE]   draws what is not there yet
+    list [MODULE]    one line for each bank: cases, digest, check
+    show MODULE      the cases of one check (--check) with the expected answers
+    check [MODULE]   draws everything anew and compares with what is stored
+    """
+    from grader import bank
+    from grader.box import wire
+    from grader.course import find_course
+    from grader.judge.compare import show
+
+    course = find_course(Path.cwd(), course_dir)
+    modules = [module] if module else list(course.settings.modules)
+    progress = Progress()
+    differ = False
+    for name in modules:
+        ready = load_banks(course, name, None, progress)
+        progress.clear()
+        path = bank.bank_path(name, ready.digest)
+        if action == "build":
+            cases = sum(len(b.cases) for b in ready.banks.values())
+            click.echo(f"{name}: {len(ready.banks)} checks, {cases} cases in {path}")
+        elif action == "list":
+            for item in ready.banks.values():
+                click.echo(f"{name}  {len(item.cases):5d}  {item.digest[:12]}  {item.check}")
+        elif action == "check":
+            again = bank.build(course, name, ready.digest)
+            wrong = [k for k, b in again.banks.items() if ready.banks[k].digest != b.digest]
+            differ |= bool(wrong)
+            for key in wrong:
+                click.echo(f"{name}: {key}: drawn anew, it holds other cases or answers")
+            click.echo(f"{name}: {len(again.banks) - len(wrong)} of {len(again.banks)} banks are the same drawn anew")
+        else:
+            found = [b for k, b in ready.banks.items() if (wanted or "").lower() in k.lower()]
+            if not wanted or not found:
+                raise UsageError("name a check: grade bank show MODULE --check PART-OF-ITS-TITLE")
+            for item in found:
+                click.echo(item.check)
+                for case, answer in zip(item.cases, item.answers, strict=True):
+                    click.echo(f"  {show(wire.decode(case))}  ->  {show(wire.decode(answer))}")
+    if differ:
+        raise SystemExit(1)
+
+
+@cli.command(short_help="What works on this machine, and what to install.")
+@COURSE
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def doctor(course_dir: Path | None, as_json: bool) -> None:
+    """Says what works here: Python, packages, sandboxes with the walls that are really up, the course."""
+    from grader.doctor import examine
+
+    found = examine(course_dir)
+    if as_json:
+        click.echo(json.dumps([item._asdict() for item in found], indent=2))
+    else:
+        for item in found:
+            click.echo(f"{'ok ' if item.fine else '-- '} {item.what:<22} {item.detail}")
+            if item.advice:
+                click.echo(f"     {item.advice}")
+    if any(item.needed and not item.fine for item in found):
+        raise SystemExit(4)
+
+
+def read_report(path: Path) -> Report:
+    """A stored report. Raises UsageError when there is none at `path`."""
+    from grader.report.json import from_json
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    return from_json(data)
+
+
+@cli.command(short_help="Make any view of a stored report again.")
+@click.argument("report", type=click.Path(path_type=Path))
+@click.option("--as", "name", default="terminal", show_default=True, help="terminal, html, json, gradescope, markdown or junit.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="A file (default: standard output).")
+@COLOUR
+def render(report: Path, name: str, output: Path | None, color: str) -> None:
+    """Renders REPORT (a JSON report) without running any student code."""
+    from grader.bank import write_whole
+    from grader.course import unknown
+    from grader.report import VIEWS
+
+    if name not in VIEWS:
+        raise UsageError(unknown("view", name, sorted(VIEWS)))
+    stored = read_report(report)
+    if name == "terminal" and output is None:
+        show_report(stored, quiet=False, verbose=False, color=color)
+        return
+    text = VIEWS[name](stored)
+    if output is None:
+        click.echo(text)
+    else:
+        write_whole(output.absolute(), text.encode())
+
+
+@cli.command(short_help="Ask one check of a stored report again.")
+@click.argument("report", type=click.Path(path_type=Path))
+@click.argument("check")
+@click.option("--submission", "-s", type=click.Path(path_type=Path), help="Where it lies now (default: as in the report).")
+@COURSE
+@click.option("--sandbox", type=click.Choice(["auto", "jail", "process"]))
+@COLOUR
+def replay(
+    report: Path, check: str, submission: Path | None, course_dir: Path | None, sandbox: str | None, color: str
+) -> None:
+    """Asks CHECK (a part of its title, or TASK/TITLE) of REPORT's submission again, with the same seed."""
+    import msgspec
+
+    from grader.course import find_course, unknown
+    from grader.intake import read_submission
+
+    stored = read_report(report)
+    keys = [f"{v.task}/{v.title}" for v in stored.checks]
+    found = [k for k in keys if k == check] or [k for k in keys if check.lower() in k.lower()]
+    if not found:
+        raise UsageError(unknown("check", check, keys))
+    course = find_course(Path.cwd(), course_dir)
+    progress = Progress(color)
+    seed = stored.provenance.seed
+    box: Sandbox | None = None
+    try:
+        ready = load_banks(course, stored.module, seed, progress)
+        missing = [k for k in found if k not in ready.banks]
+        if missing:
+            raise UsageError(f"{missing[0]}: the course has no such check any more")
+        for key in found:
+            if stored.provenance.banks.get(key) not in (None, ready.banks[key].digest[:16]):
+                click.echo(f"note: the cases of {key} have changed since this report was made", err=True)
+        few = msgspec.structs.replace(
+            ready.assignment,
+            checks=tuple(msgspec.structs.replace(c, after=()) for c in ready.assignment.checks if c.key in found),
+        )
+        taken = read_submission(submission or Path(stored.origin), few.expects)
+        if taken.digest[:16] != stored.provenance.submission_digest:
+            click.echo("note: the submission has changed since this report was made", err=True)
+        box = choose_sandbox(sandbox or course.settings.isolation.sandbox, few.preload)
+        again = grade_one(
+            course, msgspec.structs.replace(ready, assignment=few), taken, box, only=(), seed=seed, progress=progress
+        )
+    finally:
+        progress.clear()
+        if box is not None:
+            box.close()
+    show_report(again, quiet=False, verbose=True, color=color)
+    raise SystemExit(exit_code(again))
+
+
+@cli.command(short_help="Check or write the template that students start from.")
+@click.option("--check", "only_check", is_flag=True, help="Compare the committed template with the reference.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Write it to this folder.")
+@COURSE
+def template(only_check: bool, output: Path | None, course_dir: Path | None) -> None:
+    """Makes `student_template/` from the marked regions of `reference/`, or checks that they agree."""
+    from grader import template as stripping
+    from grader.bank import write_whole
+    from grader.course import find_course
+
+    course = find_course(Path.cwd(), course_dir)
+    target = output or course.root / "student_template"
+    try:
+        files = stripping.generate(course.reference)
+        differences = stripping.check(course.reference, target) if only_check else []
+    except stripping.TemplateError as error:
+        raise UsageError(str(error)) from error
+    if only_check:
+        for line in differences:
+            click.echo(line)
+        if differences:
+            raise SystemExit(1)
+        click.echo(f"{target}: {len(files)} files agree with {course.reference}")
+        return
+    for name, data in files.items():
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, data)
+    click.echo(f"wrote {len(files)} files to {target}")
+
+
+@cli.command(short_help="The JSON Schema of a report.")
+def schema() -> None:
+    """Prints the JSON Schema of the report."""
+    from grader.report.json import schema as report_schema
+
+    click.echo(json.dumps(report_schema(), indent=2))
+
+
+@cli.command(short_help="How to switch on shell completion.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Prints the completion script: put `eval "$(grade completion bash)"` into the shell's start file."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise UsageError(f"no completion for {shell}")
+    click.echo(kind(cli, {}, "grade", "_GRADE_COMPLETE").source())
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The entry point: runs the command and ends the process with a documented exit code."""
+    import signal
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, stop)
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in argv or bool(os.environ.get("GRADE_DEBUG"))
+    as_json = "--json" in argv and "-" in argv
+    try:
+        cli.main(argv, prog_name="grade", standalone_mode=False)
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 4
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("\ninterrupted", err=True)
+        code = 130
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = 2
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except GraderError as error:
+        if debug:
+            raise
+        complain(str(error), error.exit_code, as_json)
+        code = error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if debug:
+            raise
+        text = f"a fault of the grader: {type(error).__name__}: {error}. Run again with --debug and report it"
+        complain(text, 4, as_json)
+        code = 4
+    raise SystemExit(code)
+
+
+def complain(text: str, code: int, as_json: bool) -> None:
+    """An error on standard error; with `--json -` also as JSON on standard output."""
+    click.echo(f"grade: {text}", err=True)
+    if as_json:
+        click.echo(json.dumps({"schema": "backcheck/error/1", "error": text, "exit_code": code}))

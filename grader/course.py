@@ -1,0 +1,383 @@
+"""Loads `grader.yaml` and `assignments/`, validates both, and names file, line and key of a mistake.
+
+It reads files and never runs a question. Loading a module's `checks.py` (which needs Hypothesis) is a
+separate step, taken only when a bank has to be drawn or a failure shrunk.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+import sys
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import yaml
+
+from grader.errors import BrokenCheck, UsageError
+from grader.model import Assignment, Limits, Task
+
+if TYPE_CHECKING:
+    from grader.checks import Declared
+
+T = TypeVar("T")
+SANDBOXES = ("auto", "process", "jail")
+
+
+class Isolation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """sandbox: `auto` (the strongest that works), `jail` or `process`."""
+
+    sandbox: str = "auto"
+
+
+class CourseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`grader.yaml`: one course on one machine.
+
+    cases: how many Hypothesis cases a check draws; earlier: whose files of earlier modules are graded
+    with, `student` or `reference`; limits: module -> overrides of its `module.yaml`.
+    """
+
+    course: str
+    modules: tuple[str, ...]
+    seed: int = 0
+    cases: int = 100
+    earlier: str = "student"
+    isolation: Isolation = Isolation()
+    limits: dict[str, Limits] = {}
+
+
+class TaskFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A task as `module.yaml` lists it."""
+
+    id: str
+    title: str
+    points: float
+    needs: tuple[str, ...] = ()
+
+
+class ModuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`module.yaml`.
+
+    expects: top-level modules or packages that a submission must hold; earlier: files of earlier modules,
+    relative to the submission; preload: modules that the box imports first.
+    """
+
+    title: str
+    tasks: tuple[TaskFile, ...]
+    binding: str = "functions"
+    expects: tuple[str, ...] = ("minitorch",)
+    earlier: tuple[str, ...] = ()
+    preload: tuple[str, ...] = ()
+    limits: Limits = Limits()
+
+
+class Course(msgspec.Struct, frozen=True):
+    """A validated course: where it lies and what `grader.yaml` says."""
+
+    root: Path
+    settings: CourseFile
+
+    @property
+    def reference(self) -> Path:
+        """The folder of the answer key."""
+        return self.root / "reference"
+
+    def folder(self, module: str) -> Path:
+        """The folder of a module of this course. UsageError, with the nearest name, when there is none."""
+        if module not in self.settings.modules:
+            raise UsageError(unknown("module", module, self.settings.modules))
+        return self.root / "assignments" / module
+
+
+def unknown(what: str, name: str, known: Any) -> str:
+    """`there is no module 'modul2'; did you mean 'module2'? There are: ...`"""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, 1, 0.5)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return f"there is no {what} {name!r}.{guess} There are: {', '.join(known) or 'none'}"
+
+
+def find_course(start: Path, given: Path | None = None) -> Course:
+    """The course in `given`, or the nearest `grader.yaml` in or above `start`.
+
+    Raises UsageError when there is none, or when the file is wrong.
+    """
+    if given is not None:
+        folder = given if given.is_dir() else given.parent
+        if not (folder / "grader.yaml").is_file():
+            raise UsageError(f"{given}: there is no grader.yaml. A course is a folder that holds one")
+        return load_course(folder.resolve())
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / "grader.yaml").is_file():
+            return load_course(folder)
+    raise UsageError(
+        f"no grader.yaml in {start} or above it. Go into the course's folder, or name it: "
+        "grade MODULE --course DIR"
+    )
+
+
+def load_course(root: Path) -> Course:
+    """The course in that folder. Raises UsageError that names file, line and key of a mistake."""
+    path = root / "grader.yaml"
+    settings, locate = read_yaml(path, CourseFile)
+    for at, name in enumerate(settings.modules):
+        folder = root / "assignments" / name
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+            raise UsageError(f"{path}:{locate('modules', at)}: modules: {name!r} is no name of a module")
+        if not (folder / "module.yaml").is_file():
+            raise UsageError(
+                f"{path}:{locate('modules', at)}: modules: {name!r} has no assignments/{name}/module.yaml"
+            )
+    if not settings.modules:
+        raise UsageError(f"{path}:{locate('modules')}: modules: name at least one module")
+    if settings.earlier not in ("student", "reference"):
+        raise UsageError(
+            f"{path}:{locate('earlier')}: earlier: expected 'student' or 'reference', not {settings.earlier!r}"
+        )
+    if settings.isolation.sandbox not in SANDBOXES:
+        raise UsageError(
+            f"{path}:{locate('isolation', 'sandbox')}: isolation.sandbox: "
+            + unknown("sandbox", settings.isolation.sandbox, SANDBOXES)
+        )
+    if not 1 <= settings.cases <= 10_000:
+        raise UsageError(f"{path}:{locate('cases')}: cases: expected 1 to 10000, not {settings.cases}")
+    for name in settings.limits:
+        if name not in settings.modules:
+            raise UsageError(f"{path}:{locate('limits', name)}: limits: {unknown('module', name, settings.modules)}")
+    return Course(root, settings)
+
+
+def load_module(course: Course, module: str) -> ModuleFile:
+    """A module's `module.yaml`, validated. Raises UsageError that names file, line and key."""
+    path = course.folder(module) / "module.yaml"
+    settings, locate = read_yaml(path, ModuleFile)
+    seen: set[str] = set()
+    ids = [task.id for task in settings.tasks]
+    if not ids:
+        raise UsageError(f"{path}:{locate('tasks')}: tasks: a module needs at least one task")
+    for at, task in enumerate(settings.tasks):
+        if task.id in seen:
+            raise UsageError(f"{path}:{locate('tasks', at, 'id')}: tasks: two tasks have the id {task.id!r}")
+        seen.add(task.id)
+        if not task.points > 0:
+            raise UsageError(f"{path}:{locate('tasks', at, 'points')}: points: expected more than 0, not {task.points:g}")
+        for needed in task.needs:
+            if needed not in ids[:at]:
+                raise UsageError(
+                    f"{path}:{locate('tasks', at, 'needs')}: needs: {needed!r} is no task before {task.id!r}"
+                )
+    from grader.box.worker import BINDINGS
+
+    if settings.binding not in BINDINGS:
+        raise UsageError(f"{path}:{locate('binding')}: binding: {unknown('binding', settings.binding, BINDINGS)}")
+    override = course.settings.limits.get(module)
+    return msgspec.structs.replace(settings, limits=override) if override else settings
+
+
+def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared, ...]]:
+    """The assignment with its checks and their domains: runs the module's `checks.py`, and so Hypothesis.
+
+    Raises BrokenCheck or UsageError when the author made a mistake, naming the file and line.
+    """
+    from grader import checks
+
+    folder = course.folder(module)
+    settings = load_module(course, module)
+    text = (folder / "questions.py").read_text(encoding="utf-8")
+
+    def run() -> None:
+        questions = types.ModuleType("questions")
+        questions.__file__ = str(folder / "questions.py")
+        sys.modules["questions"] = questions
+        try:
+            for path, namespace in (
+                (folder / "questions.py", vars(questions)),
+                (folder / "checks.py", {"__name__": "checks", "__file__": str(folder / "checks.py")}),
+            ):
+                code = compile(path.read_text(encoding="utf-8"), str(path), "exec")
+                exec(code, namespace)
+        finally:
+            del sys.modules["questions"]
+
+    try:
+        declared = checks.collect(run)
+    except BrokenCheck as error:
+        raise BrokenCheck(f"{_author_line(error, folder)}: {error}") from error
+    except FileNotFoundError as error:
+        raise UsageError(f"{error.filename}: this file is missing") from error
+    except Exception as error:
+        raise UsageError(
+            f"{_author_line(error, folder)}: {type(error).__name__}: {error}"
+        ) from error
+    ids = {task.id for task in settings.tasks}
+    used = {d.check.task for d in declared}
+    for stray in sorted(used - ids):
+        raise BrokenCheck(f"{folder / 'checks.py'}: task({stray!r}): {unknown('task', stray, sorted(ids))}")
+    for empty in sorted(ids - used):
+        raise BrokenCheck(f"{folder / 'checks.py'}: task {empty} of module.yaml has no check")
+    titles = {d.check.title for d in declared}
+    from grader.judge.compare import COMPARISONS
+
+    for d in declared:
+        for needed in d.check.after:
+            if needed not in titles:
+                raise BrokenCheck(f"{folder / 'checks.py'}: {d.check.title!r} comes after {needed!r}, which is no check")
+        if d.check.compare not in COMPARISONS:
+            raise BrokenCheck(f"{folder / 'checks.py'}: {d.check.title!r}: {unknown('comparison', d.check.compare, COMPARISONS)}")
+    limits = settings.limits
+    checks_ = tuple(
+        d.check if d.check.seconds else msgspec.structs.replace(d.check, seconds=limits.check_seconds)
+        for d in declared
+    )
+    assignment = Assignment(
+        name=module,
+        title=settings.title,
+        binding=settings.binding,
+        expects=settings.expects,
+        tasks=tuple(Task(t.id, t.title, t.points, t.needs) for t in settings.tasks),
+        checks=checks_,
+        questions=text,
+        limits=limits,
+        preload=settings.preload,
+        earlier=settings.earlier,
+    )
+    return assignment, tuple(
+        msgspec.structs.replace(d, check=c) for d, c in zip(declared, checks_, strict=True)
+    )
+
+
+def _author_line(error: BaseException, folder: Path) -> str:
+    """`.../checks.py:12`, the innermost line of the author's files that an error came through."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    found = str(folder / "checks.py")
+    step = error.__traceback__
+    while step is not None:
+        name = step.tb_frame.f_code.co_filename
+        if os.path.dirname(name) == str(folder):
+            found = f"{name}:{step.tb_lineno}"
+        step = step.tb_next
+    return found
+
+
+# YAML with line numbers
+
+
+def read_yaml(path: Path, kind: type[T]) -> tuple[T, Any]:
+    """The file as a record, and a function from a path of keys to the line it stands on.
+
+    Raises UsageError that names file, line, key, what was expected, and the nearest right name.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        data = loader.construct_document(node) if node is not None else None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise UsageError(f"{path}{line}: this is not YAML: {problem}") from error
+
+    def locate(*keys: Any) -> int:
+        return _line(node, keys)
+
+    repeated = _repeated(node)
+    if repeated is not None:
+        raise UsageError(f"{path}:{repeated[1]}: {repeated[0]}: this key is given twice")
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}:1: expected keys and values, such as {msgspec.structs.fields(kind)[0].name}: ...")
+    try:
+        return msgspec.convert(data, kind), locate
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{path}:{_explain(str(error), node, kind)}") from None
+
+
+def _line(node: Any, keys: Any) -> int:
+    line = node.start_mark.line + 1 if node is not None else 1
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            match = [(k, v) for k, v in node.value if k.value == str(key)]
+            if not match:
+                return line
+            line, node = match[0][0].start_mark.line + 1, match[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _repeated(node: Any) -> tuple[str, int] | None:
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if key.value in seen:
+                return str(key.value), key.start_mark.line + 1
+            seen.add(key.value)
+            inner = _repeated(value)
+            if inner:
+                return inner
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            inner = _repeated(value)
+            if inner:
+                return inner
+    return None
+
+
+def _explain(message: str, node: Any, kind: type) -> str:
+    """`12: limits.check_second: unknown key. Did you mean 'check_seconds'?` from msgspec's words."""
+    reason, _, place = message.partition(" - at `")
+    keys: list[Any] = [
+        int(part[1:-1]) if part.startswith("[") else part.lstrip(".")
+        for part in re.findall(r"\.[^.\[\]`]+|\[\d+\]", place)
+    ]
+    if "[...]" in place:
+        # msgspec does not say which value of a dict or a list was wrong; the key before it is near enough.
+        keys = [k for k in keys if k != "[...]"]
+    missing = re.search(r"missing required field `(.+?)`", reason)
+    stray = re.search(r"unknown field `(.+?)`", reason)
+    if stray:
+        keys = [*keys, stray.group(1)]
+        known = _fields(kind, keys[:-1])
+        return f"{_line(node, keys)}: {_dotted(keys)}: {unknown('key', stray.group(1), known)}"
+    if missing:
+        return f"{_line(node, keys)}: {_dotted([*keys, missing.group(1)])}: this key is missing"
+    return f"{_line(node, keys)}: {_dotted(keys) or 'the file'}: {reason[0].lower()}{reason[1:]}"
+
+
+def _dotted(keys: Any) -> str:
+    return "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in keys).lstrip(".")
+
+
+def _fields(kind: Any, keys: Any) -> list[str]:
+    """The names of the keys that the record at a path of keys may have."""
+    import typing
+
+    for key in keys:
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            hints = typing.get_type_hints(kind)
+            kind = hints.get(key, kind)
+        args = [a for a in typing.get_args(kind) if isinstance(a, type) and issubclass(a, msgspec.Struct)]
+        if args:
+            kind = args[0]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return [f.name for f in msgspec.structs.fields(kind)]
+    return []
+
+
+def digest_of(*parts: bytes) -> str:
+    """sha256 over parts, each with its length, as 64 hexadecimal digits."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(len(part).to_bytes(8, "big"))
+        total.update(part)
+    return total.hexdigest()

@@ -1,0 +1,93 @@
+"""What works on this machine: each thing that a grading may need, tried rather than looked up."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from grader.errors import GraderError
+
+
+class Finding(NamedTuple):
+    """One thing that was tried. needed: nothing can be graded without it; advice: what to do about it."""
+
+    what: str
+    fine: bool
+    detail: str
+    advice: str = ""
+    needed: bool = False
+
+
+def examine(course_dir: Path | None = None) -> list[Finding]:
+    """Everything, in the order in which it matters."""
+    return [*_python(), *_sandboxes(), *_course(course_dir)]
+
+
+def _python() -> list[Finding]:
+    found = [Finding("Python", sys.version_info >= (3, 11), platform.python_version(), needed=True)]
+    for name, needed, why in (
+        ("numpy", True, ""),
+        ("hypothesis", True, ""),
+        ("numba", False, "only courses with compiled kernels need it: pip install 'backcheck[numba]'"),
+        ("docker", False, "only the docker sandbox needs it: pip install 'backcheck[docker]'"),
+    ):
+        try:
+            found.append(Finding(name, True, metadata.version(name), needed=needed))
+        except metadata.PackageNotFoundError:
+            found.append(Finding(name, False, "not installed", why or "run: pip install backcheck", needed))
+    return found
+
+
+def _sandboxes() -> list[Finding]:
+    from grader.cli import jail_available
+    from grader.model import Limits
+    from grader.sandbox.process import ProcessSandbox
+
+    found = []
+    available, reason = jail_available()
+    if available:
+        from grader.sandbox.jail import Jail
+
+        box = Jail()
+        try:
+            walls = box.walls()
+            found.append(Finding("sandbox: jail", True, f"{sum(w.up for w in walls)} of {len(walls)} walls up"))
+            found += [Finding(f"  {wall.name}", wall.up, wall.detail) for wall in walls]
+        except GraderError as error:
+            found.append(Finding("sandbox: jail", False, str(error)))
+        finally:
+            box.close()
+    else:
+        found.append(Finding("sandbox: jail", False, reason, "on Linux as root, or with user namespaces or landlock"))
+    process = ProcessSandbox()
+    try:
+        started = process.start(Limits())
+        started.kill()
+        found.append(Finding("sandbox: process", True, "works, and protects nobody: for your own code", needed=True))
+    except GraderError as error:
+        found.append(Finding("sandbox: process", False, str(error), needed=True))
+    finally:
+        process.close()
+    return found
+
+
+def _course(course_dir: Path | None) -> list[Finding]:
+    from grader import bank
+    from grader.course import find_course, load_module
+
+    try:
+        course = find_course(Path.cwd(), course_dir)
+    except GraderError as error:
+        return [Finding("course", False, str(error))]
+    found = [Finding("course", True, f"{course.settings.course} in {course.root}")]
+    for name in course.settings.modules:
+        try:
+            load_module(course, name)
+            stored = bank.bank_path(name, bank.module_digest(course, name)).is_file()
+            found.append(Finding(f"  {name}", True, "cases drawn" if stored else "cases will be drawn at first use"))
+        except GraderError as error:
+            found.append(Finding(f"  {name}", False, str(error), needed=True))
+    return found

@@ -1,0 +1,37 @@
+"""Every error of ours, in one family: each one says what went wrong, where, and what to do next.
+
+A student's mistake is never one of these; it is a value in the report. Exit codes follow the table
+that `docs/design.md` gives ("Exit codes").
+"""
+
+from __future__ import annotations
+
+
+class GraderError(Exception):
+    """The root. `exit_code` is what the command ends with when nobody handles the error."""
+
+    exit_code = 4
+
+
+class UsageError(GraderError):
+    """The command line or a configuration file is wrong; the message names file, line and key."""
+
+    exit_code = 2
+
+
+class BrokenCheck(UsageError):
+    """A check that cannot be graded with: no question, nothing returned, no case drawn."""
+
+
+class NotGradable(GraderError):
+    """The submission cannot be taken in at all (no such directory, a link in a zip, a bomb)."""
+
+    exit_code = 3
+
+
+class SandboxLost(GraderError):
+    """The box went away for a reason that is ours, so that what was asked of it is HELD."""
+
+
+class ReferenceFault(GraderError):
+    """The answer key itself raised, timed out or answered with something that cannot be compared."""

@@ -1,0 +1,260 @@
+"""Takes a submission in: a folder or a zip becomes names and bytes, and nothing that could bite.
+
+Only regular files, counted in real bytes, under plain names. What the assignment does not ask for (tests,
+notebooks, virtual environments, version control) is left where it is. No file of a submission is ever
+written, imported or run here.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import unicodedata
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from grader.course import digest_of
+from grader.errors import NotGradable
+from grader.model import Submission
+
+MAX_FILE = 4 << 20
+MAX_TOTAL = 32 << 20
+MAX_FILES = 2_000
+MAX_ENTRIES = 50_000
+MAX_ARCHIVE = 256 << 20
+MAX_DEPTH = 12
+SKIPPED_FOLDERS = frozenset(
+    "__pycache__ .git .hg .svn .venv venv env node_modules .mypy_cache .pytest_cache .idea .vscode __MACOSX".split()
+)
+SKIPPED_SUFFIXES = (".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib", ".pth", ".nbi", ".nbc")
+
+
+def read_submission(path: Path, expects: Sequence[str]) -> Submission:
+    """The submission at `path`, a folder or a zip file.
+
+    expects: top-level modules or packages that it should hold. The shallowest folder that holds one of
+    them is the submission's root. Raises NotGradable that says what is wrong and what to hand in.
+    """
+    if path.is_dir():
+        return read_folder(path, expects)
+    if not path.exists():
+        raise NotGradable(f"{path}: there is no such file or folder")
+    if path.is_file() and zipfile.is_zipfile(path):
+        return read_zip(path, expects)
+    raise NotGradable(f"{path}: expected a folder or a zip file")
+
+
+def read_folder(folder: Path, expects: Sequence[str]) -> Submission:
+    """The submission in a folder; see `read_submission`."""
+    root = find_root_on_disk(folder, expects)
+    notes: list[str] = []
+    if root != folder:
+        notes.append(f"graded the files in {root.relative_to(folder).as_posix()}/")
+    files: dict[str, bytes] = {}
+    total = 0
+    for name in wanted_on_disk(root, expects):
+        path = root / name
+        try:
+            status = path.lstat()
+        except OSError as error:
+            raise NotGradable(f"{path}: cannot be read: {error.strerror}") from error
+        if stat.S_ISLNK(status.st_mode):
+            raise NotGradable(f"{name} is a symbolic link. Hand in the file itself")
+        if not stat.S_ISREG(status.st_mode):
+            raise NotGradable(f"{name} is no regular file. Remove it from the submission")
+        if status.st_size > MAX_FILE:
+            if not name.endswith(".py"):
+                notes.append(f"{name} was left out: {status.st_size >> 20} MiB")
+                continue
+            raise NotGradable(f"{name} has {status.st_size >> 20} MiB; {MAX_FILE >> 20} MiB are allowed")
+        try:
+            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+            with os.fdopen(handle, "rb") as file:
+                data = file.read(MAX_FILE + 1)
+        except OSError as error:
+            raise NotGradable(f"{name}: cannot be read: {error.strerror}") from error
+        total = _count(files, name, data, total)
+    return submission(folder, files, notes, expects)
+
+
+def find_root_on_disk(folder: Path, expects: Sequence[str]) -> Path:
+    """The shallowest folder (at most three levels down) that holds what is expected; else `folder`."""
+    level = [folder]
+    for _ in range(4):
+        for candidate in level:
+            if holds(candidate, expects):
+                return candidate
+        below: list[Path] = []
+        for candidate in level:
+            try:
+                with os.scandir(candidate) as entries:
+                    below += [
+                        Path(e.path)
+                        for e in entries
+                        if e.is_dir(follow_symlinks=False) and e.name not in SKIPPED_FOLDERS
+                    ]
+            except OSError:
+                continue
+        level = sorted(below)[:500]
+    return folder
+
+
+def holds(folder: Path, expects: Sequence[str]) -> bool:
+    """Whether a folder holds all of the expected modules, as files or as packages."""
+    return all((folder / name).is_dir() or (folder / f"{name}.py").is_file() for name in expects)
+
+
+def wanted_on_disk(root: Path, expects: Sequence[str]) -> list[str]:
+    """Relative names of what is taken: the expected packages and the Python files beside them."""
+    found: list[str] = []
+    entries_seen = 0
+    with os.scandir(root) as entries:
+        tops = sorted(e.name for e in entries)
+    for top in tops:
+        path = root / top
+        if top in expects and path.is_symlink():
+            found.append(top)
+        elif top in expects and path.is_dir():
+            for folder, folders, names in os.walk(path, followlinks=False):
+                entries_seen += len(folders) + len(names)
+                if entries_seen > MAX_ENTRIES:
+                    raise NotGradable(f"{top} holds more than {MAX_ENTRIES} entries")
+                linked = [f for f in folders if os.path.islink(os.path.join(folder, f))]
+                folders[:] = sorted(f for f in folders if f not in SKIPPED_FOLDERS and f not in linked)
+                for name in sorted([*names, *linked]):
+                    relative = Path(folder, name).relative_to(root).as_posix()
+                    if taken(relative, expects):
+                        found.append(relative)
+        elif top.endswith(".py") and (top[:-3] in expects or (path.is_file() and not path.is_symlink())):
+            found.append(top)
+    return found
+
+
+def taken(name: str, expects: Sequence[str]) -> bool:
+    """Whether a file of that relative name belongs to what is graded."""
+    parts = PurePosixPath(name).parts
+    if any(part in SKIPPED_FOLDERS for part in parts) or name.endswith(SKIPPED_SUFFIXES):
+        return False
+    if parts[-1].startswith("._") or parts[-1] == ".DS_Store":
+        return False
+    if len(parts) == 1:
+        return name.endswith(".py")
+    return parts[0] in expects
+
+
+def read_zip(path: Path, expects: Sequence[str]) -> Submission:
+    """The submission in a zip file; see `read_submission`. Bytes are counted while they are unpacked."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _from_zip(path, archive, expects)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, ValueError) as error:
+        raise NotGradable(f"{path}: this zip file is damaged ({error}). Make it again") from error
+    except RuntimeError as error:
+        raise NotGradable(f"{path}: this zip file is encrypted. Hand it in without a password") from error
+    except Exception as error:
+        if isinstance(error, NotGradable):
+            raise
+        # zlib, lzma and bz2 raise errors of their own for damaged data.
+        raise NotGradable(f"{path}: this zip file cannot be unpacked ({error})") from error
+
+
+def _from_zip(path: Path, archive: zipfile.ZipFile, expects: Sequence[str]) -> Submission:
+    if path.stat().st_size > MAX_ARCHIVE:
+        raise NotGradable(f"{path}: the zip file has more than {MAX_ARCHIVE >> 20} MiB")
+    entries = archive.infolist()
+    if len(entries) > MAX_ENTRIES:
+        raise NotGradable(f"{path}: the zip file has more than {MAX_ENTRIES} entries")
+    names = {entry.filename: entry for entry in entries if not entry.is_dir()}
+    for entry in entries:
+        safe_name(entry.filename, path)
+    root = _zip_root(names, expects)
+    files: dict[str, bytes] = {}
+    total = 0
+    for full, entry in names.items():
+        if not full.startswith(root):
+            continue
+        name = full[len(root) :]
+        linked = stat.S_ISLNK(entry.external_attr >> 16)
+        if not taken(name, expects) and not (linked and name in expects):
+            continue
+        if linked:
+            raise NotGradable(f"{path}: {name} is a symbolic link. Hand in the file itself")
+        if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
+            raise NotGradable(f"{path}: {name} is no regular file. Remove it from the zip file")
+        with archive.open(entry) as file:
+            data = file.read(MAX_FILE + 1)
+        total = _count(files, name, data, total)
+    notes = [f"graded the files in {root}"] if root else []
+    return submission(path, files, notes, expects)
+
+
+def safe_name(name: str, path: Path) -> None:
+    """Raises NotGradable for a name that could lead out of the archive or is no name of a file."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if ".." in parts or name.startswith(("/", "\\")) or (len(name) > 1 and name[1] == ":"):
+        raise NotGradable(f"{path}: the entry {name!r} points outside the zip file. Make it again from your folder")
+    if len(parts) > MAX_DEPTH + 8 or len(name) > 1000:
+        raise NotGradable(f"{path}: the entry {name[:60]!r}... is nested too deep")
+    if any(unicodedata.category(c) == "Cc" for c in name):
+        raise NotGradable(f"{path}: the entry {name!r} has control characters in its name")
+
+
+def _zip_root(names: Iterable[str], expects: Sequence[str]) -> str:
+    """The prefix of the shallowest folder that holds all that is expected; "" when none does."""
+    found: dict[str, set[str]] = {}
+    for name in names:
+        parts = name.split("/")
+        if any(part in SKIPPED_FOLDERS for part in parts):
+            continue
+        for depth, part in enumerate(parts[:5]):
+            last = depth == len(parts) - 1
+            module = part.removesuffix(".py") if last else part
+            if module in expects and (not last or part.endswith(".py") or part == module):
+                prefix = "/".join(parts[:depth])
+                found.setdefault(prefix + "/" if prefix else "", set()).add(module)
+    whole = [prefix for prefix, has in found.items() if has >= set(expects)]
+    return min(whole, key=lambda prefix: (prefix.count("/"), prefix), default="")
+
+
+def _count(files: dict[str, bytes], name: str, data: bytes, total: int) -> int:
+    if len(data) > MAX_FILE:
+        raise NotGradable(f"{name} has more than {MAX_FILE >> 20} MiB")
+    total += len(data)
+    if total > MAX_TOTAL:
+        raise NotGradable(f"the submission has more than {MAX_TOTAL >> 20} MiB")
+    if len(files) >= MAX_FILES:
+        raise NotGradable(f"the submission has more than {MAX_FILES} files")
+    if len(PurePosixPath(name).parts) > MAX_DEPTH:
+        raise NotGradable(f"{name} lies more than {MAX_DEPTH} folders deep")
+    folded = unicodedata.normalize("NFC", name)
+    for known in files:
+        if known != folded and known.casefold() == folded.casefold():
+            raise NotGradable(f"{known} and {name} differ only in case: rename one of them")
+    files[folded] = data
+    return total
+
+
+def submission(origin: Path, files: dict[str, bytes], notes: list[str], expects: Sequence[str]) -> Submission:
+    """The record. Raises NotGradable when nothing that the assignment asks for is there."""
+    missing = [
+        name
+        for name in expects
+        if not any(f == f"{name}.py" or f.startswith(f"{name}/") for f in files)
+    ]
+    if len(missing) == len(expects):
+        wanted = " and ".join(f"{name}/ or {name}.py" for name in missing)
+        has = ", ".join(sorted({f.split("/")[0] for f in files})[:8])
+        raise NotGradable(
+            f"{origin}: there is no {wanted} in it"
+            + (f" (only {has})" if has else " (nothing in Python)")
+            + ". Name the folder that holds it: grade MODULE --submission DIR"
+        )
+    parts = [part for name in sorted(files) for part in (name.encode("utf-8", "surrogateescape"), files[name])]
+    return Submission(
+        id=origin.resolve().name or str(origin),
+        origin=str(origin),
+        files=dict(sorted(files.items())),
+        digest=digest_of(*parts),
+        notes=tuple(notes),
+    )

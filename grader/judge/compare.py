@@ -1,0 +1,168 @@
+"""Compares two answers once and names the first place at which they differ.
+
+Answers are data of unknown origin: types are looked at exactly, nothing is converted by a method of the
+value, and NaN equals NaN only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from grader.box.wire import Opaque, Raised, clean
+from grader.model import Mismatch, Tolerance
+
+TEXT = 700
+
+
+def show(value: Any, limit: int = TEXT) -> str:
+    """A value as a person would type it: arrays as nested lists, floats in full, cut at `limit`."""
+    if isinstance(value, Opaque):
+        return f"<{value.type}>"
+    if isinstance(value, Raised):
+        return clean(f"{value.type}: {value.message}", limit)
+    if _is_array(value):
+        return clean(repr(value.tolist()), limit)
+    if isinstance(value, list):
+        return clean("[" + ", ".join(show(item, limit) for item in value[:200]) + "]", limit)
+    if isinstance(value, dict):
+        return clean(", ".join(f"{k}: {show(v, limit)}" for k, v in value.items()), limit)
+    return clean(repr(value), limit)
+
+
+def close(expected: Any, observed: Any, tolerance: Tolerance, slack: Any) -> Mismatch | None:
+    """None when the answers agree: same structure, shapes and types of leaves, numbers within
+    `tolerance` plus `tolerance.conditioning * slack`."""
+    return _tree(expected, observed, tolerance, slack, "")
+
+
+def growth(expected: Any, observed: Any, tolerance: Tolerance, slack: Any) -> Mismatch | None:
+    """For lists of counts at growing sizes: each may be up to three times what the reference needs (plus
+    8), which leaves room for any sensible way of working and none for one that doubles at every step."""
+    if not isinstance(observed, list) or len(observed) != len(expected):
+        return _tree(expected, observed, tolerance, slack, "")
+    for place, (want, got) in enumerate(zip(expected, observed, strict=True)):
+        if type(got) is not int:
+            return Mismatch(f"[{place}]", "type", "a count", show(got))
+        if got > 3 * want + 8:
+            return Mismatch(f"[{place}]", "value", f"about {want} calls", f"{got} calls")
+        if got < want / 3:
+            return Mismatch(f"[{place}]", "value", f"about {want} calls", f"{got} calls")
+    return None
+
+
+def factor_two(expected: Any, observed: Any, tolerance: Tolerance, slack: Any) -> Mismatch | None:
+    """For a size that is a matter of convention: anything from half to twice the reference's is right."""
+    if type(observed) not in (int, float):
+        return _tree(expected, observed, tolerance, slack, "")
+    if 0.49 * abs(expected) <= abs(observed) <= 2.01 * abs(expected):
+        return None
+    return Mismatch("", "value", f"{expected!r}, or half or twice as much", show(observed))
+
+
+Comparison = Callable[[Any, Any, Tolerance, Any], Mismatch | None]
+COMPARISONS: dict[str, Comparison] = {
+    "close": close,
+    "growth": growth,
+    "factor_two": factor_two,
+}
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "dtype") and hasattr(value, "shape")
+
+
+def _kind(value: Any) -> str:
+    """What a value is, in words: `a number`, `an array of shape (2, 3)`, `None`."""
+    if isinstance(value, Opaque):
+        return f"a value of type {value.type}"
+    if _is_array(value):
+        return f"an array of shape {tuple(value.shape)}"
+    if isinstance(value, bool):
+        return "True" if value else "False"
+    if isinstance(value, (int, float)):
+        return f"the number {value!r}"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return f"a dict of {', '.join(value)}"
+    if isinstance(value, str):
+        return f"the text {show(value, 200)}"
+    return show(value, 200)
+
+
+def _tree(expected: Any, observed: Any, tolerance: Tolerance, slack: Any, path: str) -> Mismatch | None:
+    if _is_array(expected):
+        return _array(expected, observed, tolerance, slack, path)
+    if isinstance(expected, list):
+        if not isinstance(observed, list):
+            return Mismatch(path, "type", f"{len(expected)} values", _kind(observed))
+        if len(expected) != len(observed):
+            return Mismatch(path, "length", f"{len(expected)} values", f"{len(observed)} values")
+        slacks = slack if isinstance(slack, list) and len(slack) == len(expected) else [0.0] * len(expected)
+        for place, (e, o, s) in enumerate(zip(expected, observed, slacks, strict=True)):
+            found = _tree(e, o, tolerance, s, f"{path}[{place}]")
+            if found:
+                return found
+        return None
+    if isinstance(expected, dict):
+        if not isinstance(observed, dict) or set(observed) != set(expected):
+            return Mismatch(path, "type", _kind(expected), _kind(observed))
+        for key, e in expected.items():
+            s = slack.get(key, 0.0) if isinstance(slack, dict) else 0.0
+            found = _tree(e, observed[key], tolerance, s, f"{path}.{key}" if path else key)
+            if found:
+                return found
+        return None
+    if type(expected) is float or (type(expected) is int and type(observed) is float):
+        if type(observed) not in (float, int):
+            return Mismatch(path, "type", f"the number {expected!r}", _kind(observed))
+        return _number(float(expected), observed, tolerance, slack, path)
+    if type(expected) is not type(observed):
+        return Mismatch(path, "type", _kind(expected), _kind(observed))
+    return None if expected == observed else Mismatch(path, "value", show(expected), show(observed))
+
+
+def _number(expected: float, observed: Any, tolerance: Tolerance, slack: Any, path: str) -> Mismatch | None:
+    try:
+        value = float(observed)
+    except OverflowError:
+        value = math.inf if observed > 0 else -math.inf
+    if math.isfinite(expected) and math.isfinite(value):
+        room = tolerance.absolute + tolerance.relative * abs(expected)
+        room += tolerance.conditioning * (slack if isinstance(slack, float) else 0.0)
+        if abs(expected - value) <= room:
+            return None
+        return Mismatch(path, "value", repr(expected), repr(value))
+    if math.isnan(expected) and math.isnan(value):
+        return None
+    if expected == value:
+        return None
+    return Mismatch(path, "not finite", repr(expected), repr(value))
+
+
+def _array(expected: Any, observed: Any, tolerance: Tolerance, slack: Any, path: str) -> Mismatch | None:
+    import numpy as np
+
+    shape = tuple(expected.shape)
+    if not _is_array(observed):
+        if shape == () and type(observed) in (int, float):
+            return _number(float(expected), observed, tolerance, slack, path)
+        return Mismatch(path, "type", f"an array of shape {shape}", _kind(observed))
+    if tuple(observed.shape) != shape:
+        return Mismatch(path, "shape", f"shape {shape}", f"shape {tuple(observed.shape)}")
+    want, got = expected.astype(np.float64), observed.astype(np.float64)
+    room = tolerance.absolute + tolerance.relative * np.abs(want)
+    room = room + tolerance.conditioning * (slack if isinstance(slack, float) else 0.0)
+    with np.errstate(all="ignore"):
+        finite = np.isfinite(want) & np.isfinite(got)
+        same = (want == got) | (np.isnan(want) & np.isnan(got))
+        fine = np.where(finite, np.abs(want - got) <= room, same)
+    if fine.all():
+        return None
+    first = np.unravel_index(int(np.argmin(fine)), fine.shape)
+    place = f"{path}[{', '.join(str(int(i)) for i in first)}]"
+    e, o = float(want[first]), float(got[first])
+    kind = "value" if math.isfinite(o) and math.isfinite(e) else "not finite"
+    return Mismatch(place, kind, repr(e), repr(o))

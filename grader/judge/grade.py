@@ -1,0 +1,514 @@
+"""Grades one submission: replays every bank, compares, shrinks what failed, and writes the report.
+
+A fault of ours makes a check HELD; every fault of the submission is an outcome. Nothing here runs student
+code or knows a course.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+import grader
+from grader.bank import Module, size
+from grader.box import wire
+from grader.box.wire import WireError
+from grader.errors import SandboxLost
+from grader.judge.compare import COMPARISONS, show
+from grader.judge.diagnose import diagnose
+from grader.judge.script import snippet
+from grader.judge.shrink import Shrinker
+from grader.model import (
+    Assignment,
+    CaseBank,
+    Check,
+    Counterexample,
+    Mismatch,
+    Outcome,
+    Provenance,
+    Report,
+    Submission,
+    TaskScore,
+    Verdict,
+)
+from grader.sandbox import Sandbox
+from grader.sandbox.session import End, Opened, Session
+
+Progress = Callable[[Check, int, int], None]
+
+_KINDS = {
+    "error": Outcome.RAISED,
+    "unimplemented": Outcome.UNIMPLEMENTED,
+    "missing": Outcome.UNIMPLEMENTED,
+    "blocked": Outcome.BLOCKED,
+    "timeout": Outcome.TIMED_OUT,
+    "mutated": Outcome.FAILED,
+}
+_ENDS = {
+    End.TIMED_OUT: Outcome.TIMED_OUT,
+    End.IDLE: Outcome.TIMED_OUT,
+    End.CRASHED: Outcome.CRASHED,
+    End.PROTOCOL: Outcome.CRASHED,
+}
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """What is wrong with one answer."""
+
+    outcome: Outcome
+    mismatch: Mismatch
+    expected: Any = None
+    observed: Any = None
+    where: tuple[str, ...] = ()
+
+
+def judge(check: Check, expected: bytes, slack: bytes, observed: bytes) -> Fault | None:
+    """One answer against the reference's, as frames; None when they agree."""
+    if observed == expected:
+        return None
+    try:
+        answer = wire.decode(observed)
+    except (WireError, MemoryError) as error:
+        return Fault(Outcome.CRASHED, Mismatch("", "type", "an answer", f"an unreadable one ({error})"))
+    want = wire.decode(expected)
+    if isinstance(answer, wire.Raised):
+        kind = _KINDS.get(answer.kind, Outcome.RAISED)
+        text = f"{answer.type}: {answer.message}" if answer.message else answer.type
+        sort = "mutated" if answer.kind == "mutated" else "raised"
+        said = f"the input {answer.message} was changed in place" if sort == "mutated" else text
+        return Fault(kind, Mismatch("", sort, show(want), said), want, answer, answer.where)
+    mismatch = COMPARISONS[check.compare](want, answer, check.tolerance, wire.decode(slack))
+    return None if mismatch is None else Fault(Outcome.FAILED, mismatch, want, answer)
+
+
+class Grading:
+    """The grading of one submission; `run` gives the report."""
+
+    def __init__(
+        self,
+        module: Module,
+        submission: Submission,
+        sandbox: Sandbox,
+        *,
+        only: Sequence[str] = (),
+        shrinker: Shrinker | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.module = module
+        self.assignment = module.assignment
+        self.submission = submission
+        self.sandbox = sandbox
+        self.only = tuple(only)
+        self.shrinker = shrinker
+        self.progress = progress
+        self.verdicts: dict[str, Verdict] = {}
+        self.opened: Opened | None = None
+
+    def run(self) -> dict[str, Verdict]:
+        """The verdict of every check (of the tasks in `only`, where given), by the check's key."""
+        checks = [c for c in self.assignment.checks if not self.only or c.task in self.only]
+        with Session(self.sandbox, self.assignment, self.submission) as session:
+            for done, check in enumerate(checks):
+                if self.progress is not None:
+                    self.progress(check, done, len(checks))
+                self.verdicts[check.key] = self._guarded(check, session)
+        return self.verdicts
+
+    def _guarded(self, check: Check, session: Session) -> Verdict:
+        """The verdict of one check. A box that is lost for a reason of ours is tried once more."""
+        reason = ""
+        for _ in range(2):
+            try:
+                return self._check(check, session)
+            except SandboxLost as error:
+                session.close()
+                reason = str(error)
+        return self._verdict(check, Outcome.HELD, reason=f"could not be graded: {reason}")
+
+    def _check(self, check: Check, session: Session) -> Verdict:
+        waits = self._waits_for(check)
+        if waits:
+            return self._verdict(check, Outcome.BLOCKED, reason=waits)
+        limits = self.assignment.limits
+        if session.used_seconds > limits.run_seconds:
+            return self._verdict(
+                check,
+                Outcome.TIMED_OUT,
+                reason=f"not reached: the whole run may take {limits.run_seconds:g} s of processor time",
+            )
+        opened = session.open()
+        self.opened = self.opened or opened
+        if opened.end is not End.DONE:
+            self.opened = opened
+            return self._verdict(check, Outcome.BLOCKED, reason=_import_ended(opened))
+        bank = self.module.banks[check.key]
+        seconds = min(check.seconds, max(1.0, limits.run_seconds - session.used_seconds))
+        reply = session.ask(check.question, check.given, bank.cases, seconds=seconds)
+        faults = self._faults(check, bank, reply.answers)
+        compared = len(reply.answers)
+        if faults:
+            return self._failed(check, bank, faults, session, compared, reply.cpu_seconds)
+        if reply.end is End.DONE and compared == len(bank.cases):
+            return self._verdict(check, Outcome.PASSED, cases=compared, seconds=reply.cpu_seconds)
+        return self._stopped(check, bank, compared, reply.end, reply.detail, reply.cpu_seconds)
+
+    def _waits_for(self, check: Check) -> str:
+        """Why a check cannot be asked yet: what it comes after has not passed. "" when it can."""
+        for title in check.after:
+            before = self.verdicts.get(f"{check.task}/{title}") or next(
+                (v for v in self.verdicts.values() if v.title == title), None
+            )
+            if before is not None and before.outcome is not Outcome.PASSED:
+                return f"waits for: {title}"
+        task = self.assignment.task(check.task)
+        for needed in task.needs:
+            done = [v.outcome for v in self.verdicts.values() if v.task == needed]
+            if done and all(o in (Outcome.UNIMPLEMENTED, Outcome.BLOCKED) for o in done):
+                return f"waits for task {needed}"
+        return ""
+
+    def _faults(self, check: Check, bank: CaseBank, answers: Iterable[bytes]) -> dict[int, Fault]:
+        found = {}
+        for place, (answer, expected, slack) in enumerate(
+            zip(answers, bank.answers, bank.slack, strict=False)
+        ):
+            fault = judge(check, expected, slack, answer)
+            if fault is not None:
+                found[place] = fault
+        return found
+
+    def _failed(
+        self,
+        check: Check,
+        bank: CaseBank,
+        faults: dict[int, Fault],
+        session: Session,
+        compared: int,
+        seconds: float,
+    ) -> Verdict:
+        first = min(faults)
+        fault = faults[first]
+        if fault.outcome in (Outcome.UNIMPLEMENTED, Outcome.BLOCKED):
+            raised = fault.observed
+            reason = raised.message if raised.kind != "unimplemented" else (raised.message or "not implemented yet")
+            return self._verdict(check, fault.outcome, cases=compared, seconds=seconds, reason=reason)
+        # One kind of fault is explained: the one of the smallest case, edges last, because an edge is
+        # written by hand and need not be small.
+        place = min(
+            (p for p in faults if faults[p].outcome is fault.outcome),
+            key=lambda p: size(bank.cases[p]),
+        )
+        fault = faults[place]
+        if fault.outcome is Outcome.TIMED_OUT:
+            reason = f"more than {check.seconds:g} s of processor time"
+            return self._verdict(
+                check, fault.outcome, cases=compared, seconds=seconds, reason=reason,
+                counterexample=self._counterexample(check, bank.cases[place], fault, place, shrunk=False),
+            )
+        if fault.outcome is Outcome.CRASHED:
+            return self._verdict(
+                check, fault.outcome, cases=compared, seconds=seconds, reason=fault.mismatch.observed
+            )
+        if self._flaky(check, bank, place, session):
+            return self._verdict(
+                check, Outcome.FLAKY, cases=compared, seconds=seconds,
+                reason="the same question was answered differently when it was asked again",
+                counterexample=self._counterexample(check, bank.cases[place], fault, place, shrunk=False),
+            )
+        example = self._smallest(check, bank, faults, place, compared, session)
+        reason = _reason(fault)
+        return self._verdict(
+            check, fault.outcome, cases=compared, seconds=seconds, reason=reason, counterexample=example
+        )
+
+    def _flaky(self, check: Check, bank: CaseBank, place: int, session: Session) -> bool:
+        """Whether a failing case passes when it is asked again, and the whole bank, in a fresh worker,
+        does not fail at it a second time either. An answer that depends on earlier questions in the same
+        way each time is wrong, not flaky."""
+        def fails(reply_answers: list[bytes], at: int, case: int) -> bool:
+            if at >= len(reply_answers):
+                return True
+            return judge(check, bank.answers[case], bank.slack[case], reply_answers[at]) is not None
+
+        again = session.ask(check.question, check.given, [bank.cases[place]], seconds=check.seconds)
+        if fails(again.answers, 0, place):
+            return False
+        session.close()
+        replay = session.ask(check.question, check.given, bank.cases[: place + 1], seconds=check.seconds)
+        return not fails(replay.answers, place, place)
+
+    def _smallest(
+        self,
+        check: Check,
+        bank: CaseBank,
+        faults: dict[int, Fault],
+        place: int,
+        compared: int,
+        session: Session,
+    ) -> Counterexample:
+        fault = faults[place]
+        latest = [fault]
+
+        def still_fails(frame: bytes, expected: bytes, slack: bytes) -> bool:
+            reply = session.ask(check.question, check.given, [frame], seconds=check.seconds)
+            if not reply.answers:
+                return False
+            found = judge(check, expected, slack, reply.answers[0])
+            same = found is not None and found.outcome is fault.outcome
+            if same and found is not None:
+                latest[0] = found
+            return same
+
+        best = None
+        if self.shrinker is not None:
+            failed = {bank.cases[p] for p in faults if faults[p].outcome is fault.outcome}
+            passed = {bank.cases[p] for p in range(compared) if p not in faults}
+            best = self.shrinker.smallest(check.key, bank, passed, failed, still_fails)
+        if best is not None:
+            frame, expected, slack = best
+            if still_fails(frame, expected, slack):
+                return self._counterexample(check, frame, latest[0], place, shrunk=True)
+        return self._counterexample(
+            check, bank.cases[place], fault, place, shrunk=self.shrinker is not None
+        )
+
+    def _stopped(
+        self, check: Check, bank: CaseBank, compared: int, end: End, detail: str, seconds: float
+    ) -> Verdict:
+        """The worker went away, or out of time, before it had answered every case."""
+        outcome = _ENDS.get(end, Outcome.CRASHED)
+        example = None
+        if compared < len(bank.cases):
+            mismatch = Mismatch("", "raised", "an answer", detail)
+            fault = Fault(outcome, mismatch, wire.decode(bank.answers[compared]))
+            example = self._counterexample(check, bank.cases[compared], fault, compared, shrunk=False)
+        if outcome is Outcome.CRASHED:
+            reason = f"the process that ran the code ended: {detail}"
+        else:
+            reason = detail
+        return self._verdict(
+            check, outcome, cases=compared, seconds=seconds, reason=reason, counterexample=example
+        )
+
+    def _counterexample(
+        self, check: Check, frame: bytes, fault: Fault, place: int, *, shrunk: bool
+    ) -> Counterexample:
+        inputs = wire.decode(frame)
+        answered = fault.outcome is Outcome.FAILED and fault.mismatch.kind != "mutated"
+        return Counterexample(
+            inputs={name: show(value) for name, value in (check.given | inputs).items()},
+            mismatch=fault.mismatch,
+            shrunk=shrunk,
+            diagnosis=diagnose(inputs, fault.expected, fault.observed, fault.mismatch)
+            if fault.outcome is Outcome.FAILED
+            else "",
+            snippet=snippet(self.assignment, check, inputs),
+            expected=show(fault.expected) if fault.expected is not None else "",
+            observed=show(fault.observed) if answered else fault.mismatch.observed,
+            where=fault.where,
+            index=place,
+        )
+
+    def _verdict(
+        self,
+        check: Check,
+        outcome: Outcome,
+        *,
+        cases: int = 0,
+        seconds: float = 0.0,
+        reason: str = "",
+        counterexample: Counterexample | None = None,
+    ) -> Verdict:
+        most = points(self.assignment, check)
+        score = None if outcome is Outcome.HELD else most if outcome is Outcome.PASSED else 0.0
+        bank = self.module.banks.get(check.key)
+        return Verdict(
+            task=check.task,
+            title=check.title,
+            outcome=outcome,
+            weight=check.weight,
+            score=score,
+            max_score=most,
+            seconds=round(seconds, 4),
+            cases_run=cases,
+            cases=len(bank.cases) if bank else 0,
+            visibility=check.visibility,
+            reason=reason,
+            hint=check.hint if outcome not in (Outcome.PASSED, Outcome.HELD) else "",
+            counterexample=counterexample,
+        )
+
+
+def points(assignment: Assignment, check: Check) -> float:
+    """A check's share of its task's points, by weight."""
+    total = sum(c.weight for c in assignment.checks if c.task == check.task)
+    return assignment.task(check.task).points * check.weight / total
+
+
+def _reason(fault: Fault) -> str:
+    mismatch = fault.mismatch
+    if fault.outcome is Outcome.RAISED or mismatch.kind == "mutated":
+        return mismatch.observed
+    at = f" at {mismatch.path}" if mismatch.path else ""
+    return f"expected {mismatch.expected}{at}, got {mismatch.observed}"
+
+
+def _import_ended(opened: Opened) -> str:
+    if opened.end in (End.TIMED_OUT, End.IDLE):
+        return f"importing the submission did not end: {opened.detail}"
+    return f"the process ended while the submission was imported: {opened.detail}"
+
+
+# The report
+
+
+def grade(
+    module: Module,
+    submission: Submission,
+    sandbox: Sandbox,
+    *,
+    seed: int,
+    course: str = "",
+    only: Sequence[str] = (),
+    shrinker: Shrinker | None = None,
+    earlier: dict[str, bytes] | None = None,
+    earlier_mode: str = "student",
+    progress: Progress | None = None,
+) -> Report:
+    """The report on one submission.
+
+    earlier: the reference's files of earlier modules. With `earlier_mode="reference"` they take the place
+    of the submission's own; otherwise they are only tried on checks that failed, for a hint.
+    """
+    began = time.perf_counter()
+    graded = overlaid(submission, earlier) if earlier and earlier_mode == "reference" else submission
+    run = Grading(module, graded, sandbox, only=only, shrinker=shrinker, progress=progress)
+    verdicts = run.run()
+    hints = list(_import_hints(run.opened))
+    if earlier and earlier_mode != "reference":
+        hints += earlier_hints(module, submission, sandbox, verdicts, earlier)
+    opened = run.opened
+    notes = submission.notes + (opened.notes if opened else ())
+    return report(
+        module, submission, sandbox, verdicts, seed=seed, course=course, only=only, notes=notes,
+        hints=tuple(hints), seconds=time.perf_counter() - began, earlier_mode=earlier_mode,
+    )
+
+
+def overlaid(submission: Submission, files: dict[str, bytes]) -> Submission:
+    """The submission with some of its files replaced."""
+    return msgspec.structs.replace(submission, files=submission.files | files)
+
+
+def _import_hints(opened: Opened | None) -> Iterable[str]:
+    if opened is None:
+        return
+    for name, raised in list(opened.failures.items())[:6]:
+        at = f" ({raised.where[0]})" if raised.where else ""
+        yield f"{name} cannot be imported: {raised.type}: {raised.message}{at}"
+
+
+def earlier_hints(
+    module: Module,
+    submission: Submission,
+    sandbox: Sandbox,
+    verdicts: dict[str, Verdict],
+    earlier: dict[str, bytes],
+) -> list[str]:
+    """Whether failed checks pass once files of earlier modules are the course's own, and which files."""
+    failed = [k for k, v in verdicts.items() if v.outcome not in (Outcome.PASSED, Outcome.HELD)]
+    own = {name: data for name, data in earlier.items() if submission.files.get(name) != data}
+    if not failed or not own:
+        return []
+    few = msgspec.structs.replace(
+        module.assignment,
+        checks=tuple(
+            msgspec.structs.replace(c, after=()) for c in module.assignment.checks if c.key in failed
+        ),
+    )
+
+    def passing(files: dict[str, bytes]) -> set[str]:
+        changed = msgspec.structs.replace(module, assignment=few)
+        found = Grading(changed, overlaid(submission, files), sandbox).run()
+        return {key for key, verdict in found.items() if verdict.outcome is Outcome.PASSED}
+
+    healed = passing(own)
+    if not healed:
+        return []
+    single = [name for name in own if len(own) > 1 and passing({name: own[name]}) == healed]
+    blame = single or list(own)
+    many = f"{len(healed)} of the checks that failed pass" if len(healed) > 1 else "1 of the checks that failed passes"
+    return [
+        f"{many} with the course's own {' and '.join(blame)}: what breaks lies in your file of an earlier module"
+    ]
+
+
+def report(
+    module: Module,
+    submission: Submission,
+    sandbox: Sandbox,
+    verdicts: dict[str, Verdict],
+    *,
+    seed: int,
+    course: str,
+    only: Sequence[str],
+    notes: tuple[str, ...],
+    hints: tuple[str, ...],
+    seconds: float,
+    earlier_mode: str,
+) -> Report:
+    """Puts a report together from verdicts."""
+    assignment = module.assignment
+    tasks = []
+    for task in assignment.tasks:
+        own = [v for v in verdicts.values() if v.task == task.id]
+        if not own:
+            continue
+        held = any(v.score is None for v in own)
+        score = None if held else _rounded(sum(v.score or 0.0 for v in own))
+        tasks.append(TaskScore(task.id, task.title, score, task.points))
+    held = any(t.score is None for t in tasks)
+    score = None if held else _rounded(sum(t.score or 0.0 for t in tasks))
+    from importlib.metadata import version
+
+    return Report(
+        submission=submission.id,
+        origin=submission.origin,
+        module=assignment.name,
+        title=assignment.title,
+        score=score,
+        max_score=_rounded(sum(t.max_score for t in tasks)),
+        tasks=tuple(tasks),
+        checks=tuple(verdicts[c.key] for c in assignment.checks if c.key in verdicts),
+        notes=notes,
+        hints=hints,
+        seconds=round(seconds, 3),
+        complete=not only,
+        provenance=Provenance(
+            sandbox=sandbox.name,
+            protects=sandbox.protects,
+            walls=sandbox.walls(),
+            seed=seed,
+            banks={key: module.banks[key].digest[:16] for key in verdicts},
+            assignment_digest=module.digest[:16],
+            submission_digest=submission.digest[:16],
+            versions={
+                "backcheck": grader.__version__,
+                "python": platform.python_version(),
+                **{name: version(name) for name in ("hypothesis", "msgspec", "numpy")},
+            },
+            graded_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            course=course,
+            earlier=earlier_mode,
+        ),
+    )
+
+
+def _rounded(value: float) -> float:
+    """Points without the dust of adding shares."""
+    return round(value, 6)

@@ -1,0 +1,265 @@
+"""What is said to a worker, over any box: open a submission, ask questions, never wait for ever.
+
+A `Session` belongs to one submission. When its worker dies or runs out of time it is ended, the answer
+says so as a value, and the next question gets a fresh worker: one bad check costs itself alone. It never
+looks into an answer.
+"""
+
+from __future__ import annotations
+
+import enum
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from grader.box import wire
+from grader.box.wire import WireError
+from grader.errors import SandboxLost
+from grader.model import Assignment, Raised, Submission
+from grader.sandbox import BoxProcess, Sandbox
+
+TICK = 0.02
+GRACE_SECONDS = 1.0
+IDLE_SECONDS = 3.0
+REPLY_FRAMES = 4096
+
+
+class End(enum.Enum):
+    """Why an exchange with a worker stopped."""
+
+    DONE = "done"
+    TIMED_OUT = "timed_out"
+    IDLE = "idle"
+    CRASHED = "crashed"
+    PROTOCOL = "protocol"
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The answers to one question. answers: frames, one per case, in order; fewer than cases when the
+    worker stopped early. cpu_seconds: as the worker counted (for people, not for limits)."""
+
+    answers: list[bytes]
+    end: End
+    detail: str = ""
+    cpu_seconds: float = 0.0
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """What came of importing the submission: module -> why it failed, and what was worked around."""
+
+    failures: dict[str, Raised]
+    notes: tuple[str, ...]
+    end: End
+    detail: str = ""
+
+
+class _Ended(Exception):
+    def __init__(self, end: End, detail: str) -> None:
+        super().__init__(detail)
+        self.end = end
+        self.detail = detail
+
+
+class Session:
+    """One submission in one kind of box.
+
+    used_seconds: what its workers have used so far, in CPU seconds plus seconds of waiting for nothing.
+    """
+
+    def __init__(
+        self, sandbox: Sandbox, assignment: Assignment, submission: Submission
+    ) -> None:
+        self.sandbox = sandbox
+        self.assignment = assignment
+        self.submission = submission
+        self.process: BoxProcess | None = None
+        self.buffer = bytearray()
+        self.opened: Opened | None = None
+        self.used_seconds = 0.0
+        self.spent_before = 0.0
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the worker, and with it everything that the submission started."""
+        if self.process is not None:
+            self._account()
+            self.process.kill()
+            self.process = None
+        self.buffer.clear()
+
+    def open(self) -> Opened:
+        """Imports the submission in a fresh worker; again only after the last one was lost."""
+        if self.process is not None and self.opened is not None:
+            return self.opened
+        limits = self.assignment.limits
+        self.close()
+        self.process = self.sandbox.start(limits)
+        self.spent_before = 0.0
+        message = {
+            "do": "open",
+            "binding": self.assignment.binding,
+            "expects": list(self.assignment.expects),
+            "files": self.submission.files,
+            "questions": self.assignment.questions,
+            "preload": list(self.assignment.preload),
+            "import_seconds": limits.import_seconds,
+            "output_bytes": limits.output_mb << 20,
+        }
+        try:
+            reply = self._exchange(message, limits.import_seconds)[-1]
+            failures = {
+                str(name): as_raised(raised)
+                for name, raised in reply["failures"].items()
+                if isinstance(raised, wire.Raised)
+            }
+            notes = tuple(str(note) for note in reply["notes"][:20])
+            self.opened = Opened(failures, notes, End.DONE)
+        except (KeyError, TypeError, AttributeError) as error:
+            self.close()
+            self.opened = Opened({}, (), End.PROTOCOL, f"an unreadable reply ({type(error).__name__})")
+        except _Ended as ended:
+            self.close()
+            self.opened = Opened({}, (), ended.end, ended.detail)
+        return self.opened
+
+    def ask(
+        self, question: str, given: dict[str, Any], cases: Sequence[bytes], *, seconds: float
+    ) -> Reply:
+        """The answers to all cases of a question, in one message.
+
+        cases: frames of argument dicts. seconds: CPU time for all of them together. A worker that dies,
+        hangs or babbles is a value in the reply; SandboxLost is raised for faults of ours alone.
+        """
+        opened = self.open()
+        if self.process is None:
+            return Reply([], opened.end, opened.detail)
+        answers: list[bytes] = []
+        cpu = 0.0
+        message = {
+            "do": "ask",
+            "question": question,
+            "given": given,
+            "cases": list(cases),
+            "seconds": seconds,
+        }
+        parts: list[dict[str, Any]] = []
+        try:
+            self._exchange(message, seconds, parts)
+            end, detail = End.DONE, ""
+        except _Ended as ended:
+            self.close()
+            end, detail = ended.end, ended.detail
+        for part in parts:
+            frames = part.get("answers")
+            if not isinstance(frames, list) or part.get("first") != len(answers):
+                self.close()
+                return Reply(answers, End.PROTOCOL, "answers out of order")
+            answers += [frame for frame in frames if isinstance(frame, bytes)]
+            if isinstance(part.get("cpu"), float):
+                cpu = part["cpu"]
+        if len(answers) > len(cases):
+            self.close()
+            return Reply([], End.PROTOCOL, "more answers than cases")
+        return Reply(answers, end, detail, min(cpu, seconds * 10))
+
+    def _exchange(
+        self, message: dict[str, Any], seconds: float, parts: list[dict[str, Any]] | None = None
+    ) -> list[dict[str, Any]]:
+        """Sends a message and collects its parts up to the one that is `done`."""
+        process = self.process
+        if process is None:
+            raise SandboxLost("a question was asked of a box that is closed")
+        parts = [] if parts is None else parts
+        identity = secrets.randbits(62)
+        if not process.send(wire.encode({"id": identity} | message), seconds=30.0):
+            raise _Ended(End.CRASHED, process.ending() or "it stopped listening")
+        limit = self.assignment.limits.output_mb << 20
+        deadline = _Deadline(process, seconds, self.assignment.limits.wall_factor)
+        received = 0
+        while True:
+            frame = self._frame(process, deadline, 4 * limit)
+            received += len(frame)
+            if received > 8 * limit or len(parts) > REPLY_FRAMES:
+                raise _Ended(End.PROTOCOL, "it sends without end")
+            try:
+                part = wire.decode(frame)
+            except (WireError, MemoryError) as error:
+                raise _Ended(End.PROTOCOL, str(error)) from None
+            if not isinstance(part, dict) or part.get("id") != identity:
+                raise _Ended(End.PROTOCOL, "a message that answers no question")
+            parts.append(part)
+            if message["do"] == "open" or part.get("done") is True:
+                return parts
+
+    def _frame(self, process: BoxProcess, deadline: _Deadline, limit: int) -> bytes:
+        """The next whole frame, checked for size before it is read."""
+        need = wire.HEAD.size
+        while True:
+            if len(self.buffer) >= need:
+                try:
+                    header, body = wire.lengths(bytes(self.buffer[: wire.HEAD.size]), limit)
+                except WireError as error:
+                    raise _Ended(End.PROTOCOL, str(error)) from None
+                need = wire.HEAD.size + header + body
+                if len(self.buffer) >= need:
+                    frame = bytes(self.buffer[:need])
+                    del self.buffer[:need]
+                    return frame
+            data = process.receive(seconds=TICK)
+            if data:
+                self.buffer += data
+            elif data == b"":
+                raise _Ended(End.CRASHED, process.ending() or "the process ended")
+            else:
+                deadline.check()
+
+    def _account(self) -> None:
+        usage = self.process.usage() if self.process is not None else None
+        if usage is not None:
+            self.used_seconds += usage.cpu_seconds - self.spent_before
+            self.spent_before = usage.cpu_seconds
+
+
+class _Deadline:
+    """The limit from outside: CPU time, then waiting for nothing, then a generous wall clock.
+
+    A process that is kept from the processor by others is not idle, so that a verdict is the same on a
+    busy machine.
+    """
+
+    def __init__(self, process: BoxProcess, seconds: float, wall_factor: float) -> None:
+        self.process = process
+        self.seconds = seconds
+        usage = process.usage()
+        self.start_cpu = usage.cpu_seconds if usage else 0.0
+        self.last_cpu = self.start_cpu
+        self.busy_at = time.monotonic()
+        self.end_at = self.busy_at + seconds * wall_factor + 5.0
+
+    def check(self) -> None:
+        usage = self.process.usage()
+        now = time.monotonic()
+        if usage is None:
+            return  # it is gone: the next receive says so
+        if usage.cpu_seconds - self.start_cpu > self.seconds * 1.25 + GRACE_SECONDS:
+            raise _Ended(End.TIMED_OUT, f"more than {self.seconds:g} s of processor time")
+        if usage.cpu_seconds > self.last_cpu or not usage.idle:
+            self.last_cpu = usage.cpu_seconds
+            self.busy_at = now
+        elif now - self.busy_at > IDLE_SECONDS:
+            raise _Ended(End.IDLE, f"it waited {IDLE_SECONDS:g} s without doing anything")
+        if now > self.end_at:
+            raise _Ended(End.TIMED_OUT, "the wall clock's limit")
+
+
+def as_raised(raised: wire.Raised) -> Raised:
+    """The record for an exception that came over the wire."""
+    return Raised(raised.type, raised.message, raised.where, raised.kind)
