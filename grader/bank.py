@@ -26,7 +26,7 @@ import grader
 from grader.box import wire
 from grader.course import Course, digest_of, load_checks
 from grader.errors import BrokenCheck, ReferenceFault, UsageError
-from grader.model import Assignment, CaseBank, Check, Limits, Submission
+from grader.model import Assignment, CaseBank, Check, Limits
 from grader.sandbox.process import ProcessSandbox
 from grader.sandbox.session import End, Session
 
@@ -36,9 +36,13 @@ if TYPE_CHECKING:
 FORMAT = 1
 NUDGE = 2.0**-30
 PER_ROUNDING = 2.0**-22
-KEY_LIMITS = Limits(check_seconds=60, import_seconds=60, run_seconds=3600, memory_mb=4096, output_mb=256)
+KEY_LIMITS = Limits(
+    check_seconds=60, import_seconds=60, run_seconds=3600, memory_mb=4096, output_mb=256
+)
 
-Progress = Callable[[str, int, int], None]  # what is being drawn, how many checks are done, of how many
+Progress = Callable[
+    [str, int, int], None
+]  # what is being drawn, how many checks are done, of how many
 
 
 class Module(msgspec.Struct, frozen=True):
@@ -116,7 +120,11 @@ def read(path: Path, digest: str) -> Module | None:
         for item in tree["banks"]:
             fields = {name: tuple(item[name]) for name in ("cases", "answers", "slack")}
             bank = CaseBank(
-                check=item["check"], seed=item["seed"], edges=item["edges"], digest=item["digest"], **fields
+                check=item["check"],
+                seed=item["seed"],
+                edges=item["edges"],
+                digest=item["digest"],
+                **fields,
             )
             if content_digest(bank) != bank.digest:
                 return None
@@ -132,7 +140,9 @@ def store(path: Path, module: Module) -> None:
         "format": FORMAT,
         "digest": module.digest,
         "assignment": msgspec.json.encode(module.assignment),
-        "banks": [msgspec.to_builtins(bank, builtin_types=(bytes,)) for bank in module.banks.values()],
+        "banks": [
+            msgspec.to_builtins(bank, builtin_types=(bytes,)) for bank in module.banks.values()
+        ],
     }
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -213,7 +223,9 @@ def draw(item: Declared, seed: int, count: int, session: Session) -> CaseBank:
         wire.encode(movement(wire.decode(a), None if m is None else wire.decode(m)))
         for a, m in zip(answers, moved, strict=True)
     )
-    bank = CaseBank(check.key, seed, cases, tuple(a for a in answers if a is not None), slack, len(edges), "")
+    bank = CaseBank(
+        check.key, seed, cases, tuple(a for a in answers if a is not None), slack, len(edges), ""
+    )
     return msgspec.structs.replace(bank, digest=content_digest(bank))
 
 
@@ -306,7 +318,9 @@ def ask_reference(
     """
     answers: list[bytes | None] = []
     while len(answers) < len(cases):
-        reply = session.ask(check.question, check.given, cases[len(answers) :], seconds=KEY_LIMITS.check_seconds)
+        reply = session.ask(
+            check.question, check.given, cases[len(answers) :], seconds=KEY_LIMITS.check_seconds
+        )
         answers += reply.answers
         if reply.end is not End.DONE:
             opened = session.opened
@@ -383,6 +397,8 @@ def movement(answer: Any, moved: Any) -> Any:
         import numpy as np
 
         with np.errstate(all="ignore"):
-            change = float(np.nanmax(np.abs(answer.astype(float) - moved.astype(float)), initial=0.0))
+            change = float(
+                np.nanmax(np.abs(answer.astype(float) - moved.astype(float)), initial=0.0)
+            )
         return change * PER_ROUNDING if change < float("inf") else 0.0
     return 0.0

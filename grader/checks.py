@@ -231,7 +231,9 @@ class TaskChecks:
         try:
             sentence = sentence.format(**given)
         except (KeyError, IndexError) as error:
-            raise BrokenCheck(f"{question.__name__}: its sentence names {error}, which is not given") from None
+            raise BrokenCheck(
+                f"{question.__name__}: its sentence names {error}, which is not given"
+            ) from None
         _validate(question, given, [dict(edge) for edge in edges])
         if not weight > 0:
             raise BrokenCheck(f"{sentence}: a weight must be more than 0, not {weight}")
@@ -271,7 +273,9 @@ def collect(run: Callable[[], None]) -> tuple[Declared, ...]:
     seen: set[str] = set()
     for declared in _collector.declared:
         if declared.check.key in seen:
-            raise BrokenCheck(f"two checks of task {declared.check.task} say {declared.check.title!r}")
+            raise BrokenCheck(
+                f"two checks of task {declared.check.task} say {declared.check.title!r}"
+            )
         seen.add(declared.check.key)
     return tuple(_collector.declared)
 
@@ -296,7 +300,9 @@ def _validate(
     node = ast.parse(textwrap.dedent(inspect.getsource(question))).body[0]
     used = any(isinstance(n, ast.Name) and n.id == subject for n in ast.walk(node))
     if not used:
-        raise BrokenCheck(f"questions.{name} never uses its {subject!r}: it would pass any submission")
+        raise BrokenCheck(
+            f"questions.{name} never uses its {subject!r}: it would pass any submission"
+        )
     if not any(isinstance(n, ast.Return) and n.value is not None for n in ast.walk(node)):
         raise BrokenCheck(f"questions.{name} returns nothing: there would be nothing to compare")
     if any(isinstance(n, ast.Assert) for n in ast.walk(node)):

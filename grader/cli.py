@@ -47,7 +47,9 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True
+)
 @click.version_option(grader.__version__, prog_name="grade")
 @click.option("--debug", is_flag=True, envvar="GRADE_DEBUG", help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
@@ -88,14 +90,41 @@ def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 @cli.command("run", short_help="Grade a submission: `grade module2`.")
 @click.argument("module", shell_complete=complete_module)
-@click.option("--submission", "-s", type=click.Path(path_type=Path), help="A folder or zip file (default: here).")
+@click.option(
+    "--submission",
+    "-s",
+    type=click.Path(path_type=Path),
+    help="A folder or zip file (default: here).",
+)
 @COURSE
-@click.option("--only", metavar="TASK", multiple=True, shell_complete=complete_task, help="Grade this task only; may be repeated.")
-@click.option("--sandbox", type=click.Choice(["auto", "jail", "process"]), help="Which box the code runs in.")
+@click.option(
+    "--only",
+    metavar="TASK",
+    multiple=True,
+    shell_complete=complete_task,
+    help="Grade this task only; may be repeated.",
+)
+@click.option(
+    "--sandbox", type=click.Choice(["auto", "jail", "process"]), help="Which box the code runs in."
+)
 @click.option("--seed", type=int, help="Draw other cases than the course's.")
-@click.option("--json", "json_to", metavar="FILE", help="Write the report as JSON; - for standard output.")
-@click.option("--html", "html_to", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as a page.")
-@click.option("--gradescope", "gradescope_to", type=click.Path(path_type=Path), metavar="FILE", help="Write Gradescope's results.json.")
+@click.option(
+    "--json", "json_to", metavar="FILE", help="Write the report as JSON; - for standard output."
+)
+@click.option(
+    "--html",
+    "html_to",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the report as a page.",
+)
+@click.option(
+    "--gradescope",
+    "gradescope_to",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write Gradescope's results.json.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Print the score alone.")
 @click.option("--verbose", "-v", is_flag=True, help="List the passed checks too.")
 @COLOUR
@@ -120,7 +149,9 @@ def run(
     course = find_course(Path.cwd(), course_dir)
     if module not in course.settings.modules:
         commands = list(cli.commands)
-        raise UsageError(unknown("module or command", module, [*course.settings.modules, *commands]))
+        raise UsageError(
+            unknown("module or command", module, [*course.settings.modules, *commands])
+        )
     for path in (html_to, gradescope_to, None if json_to in (None, "-") else Path(str(json_to))):
         if path is not None and not path.absolute().parent.is_dir():
             raise UsageError(f"{path}: the folder {path.absolute().parent} does not exist")
@@ -186,7 +217,9 @@ def choose_sandbox(name: str, preload: Sequence[str]) -> Sandbox:
 
         return Jail(preload=tuple(preload))
     if name == "jail":
-        raise UsageError(f"the jail does not work here: {reason}. Try --sandbox process, or see `grade doctor`")
+        raise UsageError(
+            f"the jail does not work here: {reason}. Try --sandbox process, or see `grade doctor`"
+        )
     return ProcessSandbox()
 
 
@@ -238,12 +271,18 @@ def grade_one(
         )
 
 
-def write_views(report: Report, json_to: str | None, html_to: Path | None, gradescope_to: Path | None) -> None:
+def write_views(
+    report: Report, json_to: str | None, html_to: Path | None, gradescope_to: Path | None
+) -> None:
     """Writes the named outputs, each whole or not at all."""
     from grader.bank import write_whole
     from grader.report import VIEWS
 
-    wanted = [("json", None if json_to == "-" else json_to), ("html", html_to), ("gradescope", gradescope_to)]
+    wanted = [
+        ("json", None if json_to == "-" else json_to),
+        ("html", html_to),
+        ("gradescope", gradescope_to),
+    ]
     for name, path in wanted:
         if path is not None:
             try:
@@ -263,7 +302,11 @@ def show_report(report: Report, *, quiet: bool, verbose: bool, color: str) -> No
     from grader.report.terminal import render
 
     width = terminal_width()
-    click.echo(render(report, width, use_colour(color, sys.stdout), verbose), nl=False, color=True)
+    click.echo(
+        render(report, console_width=width, colour=use_colour(color, sys.stdout), verbose=verbose),
+        nl=False,
+        color=True,
+    )
 
 
 def terminal_width() -> int:
@@ -390,7 +433,9 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
             differ |= bool(wrong)
             for key in wrong:
                 click.echo(f"{name}: {key}: drawn anew, it holds other cases or answers")
-            click.echo(f"{name}: {len(again.banks) - len(wrong)} of {len(again.banks)} banks are the same drawn anew")
+            click.echo(
+                f"{name}: {len(again.banks) - len(wrong)} of {len(again.banks)} banks are the same drawn anew"
+            )
         else:
             found = [b for k, b in ready.banks.items() if (wanted or "").lower() in k.lower()]
             if not wanted or not found:
@@ -435,8 +480,16 @@ def read_report(path: Path) -> Report:
 
 @cli.command(short_help="Make any view of a stored report again.")
 @click.argument("report", type=click.Path(path_type=Path))
-@click.option("--as", "name", default="terminal", show_default=True, help="terminal, html, json, gradescope, markdown or junit.")
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="A file (default: standard output).")
+@click.option(
+    "--as",
+    "name",
+    default="terminal",
+    show_default=True,
+    help="terminal, html, json, gradescope, markdown or junit.",
+)
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), help="A file (default: standard output)."
+)
 @COLOUR
 def render(report: Path, name: str, output: Path | None, color: str) -> None:
     """Renders REPORT (a JSON report) without running any student code."""
@@ -460,12 +513,22 @@ def render(report: Path, name: str, output: Path | None, color: str) -> None:
 @cli.command(short_help="Ask one check of a stored report again.")
 @click.argument("report", type=click.Path(path_type=Path))
 @click.argument("check")
-@click.option("--submission", "-s", type=click.Path(path_type=Path), help="Where it lies now (default: as in the report).")
+@click.option(
+    "--submission",
+    "-s",
+    type=click.Path(path_type=Path),
+    help="Where it lies now (default: as in the report).",
+)
 @COURSE
 @click.option("--sandbox", type=click.Choice(["auto", "jail", "process"]))
 @COLOUR
 def replay(
-    report: Path, check: str, submission: Path | None, course_dir: Path | None, sandbox: str | None, color: str
+    report: Path,
+    check: str,
+    submission: Path | None,
+    course_dir: Path | None,
+    sandbox: str | None,
+    color: str,
 ) -> None:
     """Asks CHECK (a part of its title, or TASK/TITLE) of REPORT's submission again, with the same seed."""
     import msgspec
@@ -489,17 +552,29 @@ def replay(
             raise UsageError(f"{missing[0]}: the course has no such check any more")
         for key in found:
             if stored.provenance.banks.get(key) not in (None, ready.banks[key].digest[:16]):
-                click.echo(f"note: the cases of {key} have changed since this report was made", err=True)
+                click.echo(
+                    f"note: the cases of {key} have changed since this report was made", err=True
+                )
         few = msgspec.structs.replace(
             ready.assignment,
-            checks=tuple(msgspec.structs.replace(c, after=()) for c in ready.assignment.checks if c.key in found),
+            checks=tuple(
+                msgspec.structs.replace(c, after=())
+                for c in ready.assignment.checks
+                if c.key in found
+            ),
         )
         taken = read_submission(submission or Path(stored.origin), few.expects)
         if taken.digest[:16] != stored.provenance.submission_digest:
             click.echo("note: the submission has changed since this report was made", err=True)
         box = choose_sandbox(sandbox or course.settings.isolation.sandbox, few.preload)
         again = grade_one(
-            course, msgspec.structs.replace(ready, assignment=few), taken, box, only=(), seed=seed, progress=progress
+            course,
+            msgspec.structs.replace(ready, assignment=few),
+            taken,
+            box,
+            only=(),
+            seed=seed,
+            progress=progress,
         )
     finally:
         progress.clear()
@@ -510,7 +585,9 @@ def replay(
 
 
 @cli.command(short_help="Check or write the template that students start from.")
-@click.option("--check", "only_check", is_flag=True, help="Compare the committed template with the reference.")
+@click.option(
+    "--check", "only_check", is_flag=True, help="Compare the committed template with the reference."
+)
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Write it to this folder.")
 @COURSE
 def template(only_check: bool, output: Path | None, course_dir: Path | None) -> None:

@@ -24,7 +24,7 @@ from grader.model import Assignment, Limits, Task
 if TYPE_CHECKING:
     from grader.checks import Declared
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 SANDBOXES = ("auto", "process", "jail")
 
 
@@ -109,7 +109,9 @@ def find_course(start: Path, given: Path | None = None) -> Course:
     if given is not None:
         folder = given if given.is_dir() else given.parent
         if not (folder / "grader.yaml").is_file():
-            raise UsageError(f"{given}: there is no grader.yaml. A course is a folder that holds one")
+            raise UsageError(
+                f"{given}: there is no grader.yaml. A course is a folder that holds one"
+            )
         return load_course(folder.resolve())
     start = start.resolve()
     for folder in (start, *start.parents):
@@ -128,7 +130,9 @@ def load_course(root: Path) -> Course:
     for at, name in enumerate(settings.modules):
         folder = root / "assignments" / name
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
-            raise UsageError(f"{path}:{locate('modules', at)}: modules: {name!r} is no name of a module")
+            raise UsageError(
+                f"{path}:{locate('modules', at)}: modules: {name!r} is no name of a module"
+            )
         if not (folder / "module.yaml").is_file():
             raise UsageError(
                 f"{path}:{locate('modules', at)}: modules: {name!r} has no assignments/{name}/module.yaml"
@@ -145,10 +149,14 @@ def load_course(root: Path) -> Course:
             + unknown("sandbox", settings.isolation.sandbox, SANDBOXES)
         )
     if not 1 <= settings.cases <= 10_000:
-        raise UsageError(f"{path}:{locate('cases')}: cases: expected 1 to 10000, not {settings.cases}")
+        raise UsageError(
+            f"{path}:{locate('cases')}: cases: expected 1 to 10000, not {settings.cases}"
+        )
     for name in settings.limits:
         if name not in settings.modules:
-            raise UsageError(f"{path}:{locate('limits', name)}: limits: {unknown('module', name, settings.modules)}")
+            raise UsageError(
+                f"{path}:{locate('limits', name)}: limits: {unknown('module', name, settings.modules)}"
+            )
     return Course(root, settings)
 
 
@@ -162,10 +170,14 @@ def load_module(course: Course, module: str) -> ModuleFile:
         raise UsageError(f"{path}:{locate('tasks')}: tasks: a module needs at least one task")
     for at, task in enumerate(settings.tasks):
         if task.id in seen:
-            raise UsageError(f"{path}:{locate('tasks', at, 'id')}: tasks: two tasks have the id {task.id!r}")
+            raise UsageError(
+                f"{path}:{locate('tasks', at, 'id')}: tasks: two tasks have the id {task.id!r}"
+            )
         seen.add(task.id)
         if not task.points > 0:
-            raise UsageError(f"{path}:{locate('tasks', at, 'points')}: points: expected more than 0, not {task.points:g}")
+            raise UsageError(
+                f"{path}:{locate('tasks', at, 'points')}: points: expected more than 0, not {task.points:g}"
+            )
         for needed in task.needs:
             if needed not in ids[:at]:
                 raise UsageError(
@@ -174,7 +186,9 @@ def load_module(course: Course, module: str) -> ModuleFile:
     from grader.box.worker import BINDINGS
 
     if settings.binding not in BINDINGS:
-        raise UsageError(f"{path}:{locate('binding')}: binding: {unknown('binding', settings.binding, BINDINGS)}")
+        raise UsageError(
+            f"{path}:{locate('binding')}: binding: {unknown('binding', settings.binding, BINDINGS)}"
+        )
     override = course.settings.limits.get(module)
     return msgspec.structs.replace(settings, limits=override) if override else settings
 
@@ -197,7 +211,10 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
         try:
             for path, namespace in (
                 (folder / "questions.py", vars(questions)),
-                (folder / "checks.py", {"__name__": "checks", "__file__": str(folder / "checks.py")}),
+                (
+                    folder / "checks.py",
+                    {"__name__": "checks", "__file__": str(folder / "checks.py")},
+                ),
             ):
                 code = compile(path.read_text(encoding="utf-8"), str(path), "exec")
                 exec(code, namespace)
@@ -217,7 +234,9 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
     ids = {task.id for task in settings.tasks}
     used = {d.check.task for d in declared}
     for stray in sorted(used - ids):
-        raise BrokenCheck(f"{folder / 'checks.py'}: task({stray!r}): {unknown('task', stray, sorted(ids))}")
+        raise BrokenCheck(
+            f"{folder / 'checks.py'}: task({stray!r}): {unknown('task', stray, sorted(ids))}"
+        )
     for empty in sorted(ids - used):
         raise BrokenCheck(f"{folder / 'checks.py'}: task {empty} of module.yaml has no check")
     titles = {d.check.title for d in declared}
@@ -226,12 +245,18 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
     for d in declared:
         for needed in d.check.after:
             if needed not in titles:
-                raise BrokenCheck(f"{folder / 'checks.py'}: {d.check.title!r} comes after {needed!r}, which is no check")
+                raise BrokenCheck(
+                    f"{folder / 'checks.py'}: {d.check.title!r} comes after {needed!r}, which is no check"
+                )
         if d.check.compare not in COMPARISONS:
-            raise BrokenCheck(f"{folder / 'checks.py'}: {d.check.title!r}: {unknown('comparison', d.check.compare, COMPARISONS)}")
+            raise BrokenCheck(
+                f"{folder / 'checks.py'}: {d.check.title!r}: {unknown('comparison', d.check.compare, COMPARISONS)}"
+            )
     limits = settings.limits
     checks_ = tuple(
-        d.check if d.check.seconds else msgspec.structs.replace(d.check, seconds=limits.check_seconds)
+        d.check
+        if d.check.seconds
+        else msgspec.structs.replace(d.check, seconds=limits.check_seconds)
         for d in declared
     )
     assignment = Assignment(
@@ -294,7 +319,9 @@ def read_yaml(path: Path, kind: type[T]) -> tuple[T, Any]:
     if repeated is not None:
         raise UsageError(f"{path}:{repeated[1]}: {repeated[0]}: this key is given twice")
     if not isinstance(data, dict):
-        raise UsageError(f"{path}:1: expected keys and values, such as {msgspec.structs.fields(kind)[0].name}: ...")
+        raise UsageError(
+            f"{path}:1: expected keys and values, such as {msgspec.structs.fields(kind)[0].name}: ..."
+        )
     try:
         return msgspec.convert(data, kind), locate
     except msgspec.ValidationError as error:
@@ -366,7 +393,11 @@ def _fields(kind: Any, keys: Any) -> list[str]:
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             hints = typing.get_type_hints(kind)
             kind = hints.get(key, kind)
-        args = [a for a in typing.get_args(kind) if isinstance(a, type) and issubclass(a, msgspec.Struct)]
+        args = [
+            a
+            for a in typing.get_args(kind)
+            if isinstance(a, type) and issubclass(a, msgspec.Struct)
+        ]
         if args:
             kind = args[0]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):

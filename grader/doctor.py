@@ -31,13 +31,19 @@ def _python() -> list[Finding]:
     for name, needed, why in (
         ("numpy", True, ""),
         ("hypothesis", True, ""),
-        ("numba", False, "only courses with compiled kernels need it: pip install 'backcheck[numba]'"),
+        (
+            "numba",
+            False,
+            "only courses with compiled kernels need it: pip install 'backcheck[numba]'",
+        ),
         ("docker", False, "only the docker sandbox needs it: pip install 'backcheck[docker]'"),
     ):
         try:
             found.append(Finding(name, True, metadata.version(name), needed=needed))
         except metadata.PackageNotFoundError:
-            found.append(Finding(name, False, "not installed", why or "run: pip install backcheck", needed))
+            found.append(
+                Finding(name, False, "not installed", why or "run: pip install backcheck", needed)
+            )
     return found
 
 
@@ -54,19 +60,37 @@ def _sandboxes() -> list[Finding]:
         box = Jail()
         try:
             walls = box.walls()
-            found.append(Finding("sandbox: jail", True, f"{sum(w.up for w in walls)} of {len(walls)} walls up"))
+            found.append(
+                Finding(
+                    "sandbox: jail", True, f"{sum(w.up for w in walls)} of {len(walls)} walls up"
+                )
+            )
             found += [Finding(f"  {wall.name}", wall.up, wall.detail) for wall in walls]
         except GraderError as error:
             found.append(Finding("sandbox: jail", False, str(error)))
         finally:
             box.close()
     else:
-        found.append(Finding("sandbox: jail", False, reason, "on Linux as root, or with user namespaces or landlock"))
+        found.append(
+            Finding(
+                "sandbox: jail",
+                False,
+                reason,
+                "on Linux as root, or with user namespaces or landlock",
+            )
+        )
     process = ProcessSandbox()
     try:
         started = process.start(Limits())
         started.kill()
-        found.append(Finding("sandbox: process", True, "works, and protects nobody: for your own code", needed=True))
+        found.append(
+            Finding(
+                "sandbox: process",
+                True,
+                "works, and protects nobody: for your own code",
+                needed=True,
+            )
+        )
     except GraderError as error:
         found.append(Finding("sandbox: process", False, str(error), needed=True))
     finally:
@@ -87,7 +111,13 @@ def _course(course_dir: Path | None) -> list[Finding]:
         try:
             load_module(course, name)
             stored = bank.bank_path(name, bank.module_digest(course, name)).is_file()
-            found.append(Finding(f"  {name}", True, "cases drawn" if stored else "cases will be drawn at first use"))
+            found.append(
+                Finding(
+                    f"  {name}",
+                    True,
+                    "cases drawn" if stored else "cases will be drawn at first use",
+                )
+            )
         except GraderError as error:
             found.append(Finding(f"  {name}", False, str(error), needed=True))
     return found

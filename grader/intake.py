@@ -25,7 +25,21 @@ MAX_ENTRIES = 50_000
 MAX_ARCHIVE = 256 << 20
 MAX_DEPTH = 12
 SKIPPED_FOLDERS = frozenset(
-    "__pycache__ .git .hg .svn .venv venv env node_modules .mypy_cache .pytest_cache .idea .vscode __MACOSX".split()
+    [
+        "__pycache__",
+        ".git",
+        ".hg",
+        ".svn",
+        ".venv",
+        "venv",
+        "env",
+        "node_modules",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".idea",
+        ".vscode",
+        "__MACOSX",
+    ]
 )
 SKIPPED_SUFFIXES = (".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib", ".pth", ".nbi", ".nbc")
 
@@ -67,9 +81,13 @@ def read_folder(folder: Path, expects: Sequence[str]) -> Submission:
             if not name.endswith(".py"):
                 notes.append(f"{name} was left out: {status.st_size >> 20} MiB")
                 continue
-            raise NotGradable(f"{name} has {status.st_size >> 20} MiB; {MAX_FILE >> 20} MiB are allowed")
+            raise NotGradable(
+                f"{name} has {status.st_size >> 20} MiB; {MAX_FILE >> 20} MiB are allowed"
+            )
         try:
-            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+            handle = os.open(
+                path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+            )
             with os.fdopen(handle, "rb") as file:
                 data = file.read(MAX_FILE + 1)
         except OSError as error:
@@ -121,12 +139,16 @@ def wanted_on_disk(root: Path, expects: Sequence[str]) -> list[str]:
                 if entries_seen > MAX_ENTRIES:
                     raise NotGradable(f"{top} holds more than {MAX_ENTRIES} entries")
                 linked = [f for f in folders if os.path.islink(os.path.join(folder, f))]
-                folders[:] = sorted(f for f in folders if f not in SKIPPED_FOLDERS and f not in linked)
+                folders[:] = sorted(
+                    f for f in folders if f not in SKIPPED_FOLDERS and f not in linked
+                )
                 for name in sorted([*names, *linked]):
                     relative = Path(folder, name).relative_to(root).as_posix()
                     if taken(relative, expects):
                         found.append(relative)
-        elif top.endswith(".py") and (top[:-3] in expects or (path.is_file() and not path.is_symlink())):
+        elif top.endswith(".py") and (
+            top[:-3] in expects or (path.is_file() and not path.is_symlink())
+        ):
             found.append(top)
     return found
 
@@ -148,10 +170,18 @@ def read_zip(path: Path, expects: Sequence[str]) -> Submission:
     try:
         with zipfile.ZipFile(path) as archive:
             return _from_zip(path, archive, expects)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        EOFError,
+        NotImplementedError,
+        ValueError,
+    ) as error:
         raise NotGradable(f"{path}: this zip file is damaged ({error}). Make it again") from error
     except RuntimeError as error:
-        raise NotGradable(f"{path}: this zip file is encrypted. Hand it in without a password") from error
+        raise NotGradable(
+            f"{path}: this zip file is encrypted. Hand it in without a password"
+        ) from error
     except Exception as error:
         if isinstance(error, NotGradable):
             raise
@@ -193,7 +223,9 @@ def safe_name(name: str, path: Path) -> None:
     """Raises NotGradable for a name that could lead out of the archive or is no name of a file."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if ".." in parts or name.startswith(("/", "\\")) or (len(name) > 1 and name[1] == ":"):
-        raise NotGradable(f"{path}: the entry {name!r} points outside the zip file. Make it again from your folder")
+        raise NotGradable(
+            f"{path}: the entry {name!r} points outside the zip file. Make it again from your folder"
+        )
     if len(parts) > MAX_DEPTH + 8 or len(name) > 1000:
         raise NotGradable(f"{path}: the entry {name[:60]!r}... is nested too deep")
     if any(unicodedata.category(c) == "Cc" for c in name):
@@ -235,7 +267,9 @@ def _count(files: dict[str, bytes], name: str, data: bytes, total: int) -> int:
     return total
 
 
-def submission(origin: Path, files: dict[str, bytes], notes: list[str], expects: Sequence[str]) -> Submission:
+def submission(
+    origin: Path, files: dict[str, bytes], notes: list[str], expects: Sequence[str]
+) -> Submission:
     """The record. Raises NotGradable when nothing that the assignment asks for is there."""
     missing = [
         name
@@ -250,7 +284,11 @@ def submission(origin: Path, files: dict[str, bytes], notes: list[str], expects:
             + (f" (only {has})" if has else " (nothing in Python)")
             + ". Name the folder that holds it: grade MODULE --submission DIR"
         )
-    parts = [part for name in sorted(files) for part in (name.encode("utf-8", "surrogateescape"), files[name])]
+    parts = [
+        part
+        for name in sorted(files)
+        for part in (name.encode("utf-8", "surrogateescape"), files[name])
+    ]
     return Submission(
         id=origin.resolve().name or str(origin),
         origin=str(origin),

@@ -56,7 +56,10 @@ ties = st.one_of(
 scalars = task("1.2")
 for name, domain in UNARY.items():
     scalars.check(
-        questions.forward_one, case(x=domain), function=name, tolerance=EPSILON if name == "Inv" else None
+        questions.forward_one,
+        case(x=domain),
+        function=name,
+        tolerance=EPSILON if name == "Inv" else None,
     )
 scalars.check(
     questions.forward_one,
@@ -86,7 +89,11 @@ for step, domain in {
     title = "-Scalar" if step == "neg" else f"Scalar.{step}()"
     scalars.check(questions.scalar_unary, case(x=domain), step=step, title=title)
 scalars.check(
-    questions.scalar_unary, case(x=reals(0.5, 16)), step="log", title="Scalar.log()", tolerance=EPSILON
+    questions.scalar_unary,
+    case(x=reals(0.5, 16)),
+    step="log",
+    title="Scalar.log()",
+    tolerance=EPSILON,
 )
 for step, text in {
     "add_number": "Scalar + number",
@@ -115,13 +122,15 @@ def chains(draw):
     """Programs in which each value is used once, by the next step."""
     steps = draw(st.lists(st.sampled_from([*ONE, "inv"]), min_size=1, max_size=5))
     program = []
-    for place, name in enumerate(steps):
+    for name in steps:
         if name == "inv":
             # 1 / (1 + sigmoid) stays away from the pole.
             program += [["sigmoid", len(program)], ["number_add", len(program) + 1, 1.0]]
             program.append(["number_div", len(program), 1.0])
         else:
-            program.append([name, len(program), *([draw(reals(-3, 3))] if "number" in name else [])])
+            program.append(
+                [name, len(program), *([draw(reals(-3, 3))] if "number" in name else [])]
+            )
     return {"program": program, "leaves": [draw(reals(-3, 3))], "upstream": draw(upstreams())}
 
 
@@ -168,7 +177,10 @@ for name, arity in {"Mul": 2, "Inv": 1, "Sigmoid": 1, "ReLU": 1, "Exp": 1}.items
     domain = {"Mul": reals(), "Sigmoid": reals(-6, 6), "Exp": reals(-6, 6)}.get(name, away_from(0))
     backward.check(
         questions.interleaved,
-        case(runs=lists_of(lists_of(domain, arity, arity), 2, 2), upstreams=lists_of(upstreams(), 2, 2)),
+        case(
+            runs=lists_of(lists_of(domain, arity, arity), 2, 2),
+            upstreams=lists_of(upstreams(), 2, 2),
+        ),
         function=name,
         weight=0.5,
         tolerance=EPSILON if name == "Inv" else None,
@@ -207,7 +219,9 @@ for step, name in {"lt": "<", "gt": ">", "eq": "=="}.items():
         weight=0.5,
     )
 backward.check(
-    questions.deep, case(x=reals(), depth=integers(20, 250), upstream=upstreams()), edges=[{"x": 1.0, "depth": 280, "upstream": 2.0}]
+    questions.deep,
+    case(x=reals(), depth=integers(20, 250), upstream=upstreams()),
+    edges=[{"x": 1.0, "depth": 280, "upstream": 2.0}],
 )
 backward.check(questions.visits, case(x=reals()), compare="growth", weight=2)
 backward.check(

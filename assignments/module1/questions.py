@@ -121,7 +121,9 @@ def chain_three(subject, x, y, z, upstream):
         a, b, _ = ctx.saved_values
         return b * d, a * d, -5.0 * d
 
-    return subject.chain_rule(subject.scalar_function(forward, backward), [x, y, z], upstream, [0, 1, 2])
+    return subject.chain_rule(
+        subject.scalar_function(forward, backward), [x, y, z], upstream, [0, 1, 2]
+    )
 
 
 # Task 1.4

@@ -67,7 +67,10 @@ data.check(
 turned = {"values": [float(n) for n in range(24)], "shape": [2, 3, 4], "order": [1, 2, 0]}
 data.check(questions.permuted, permutations(), edges=[turned], weight=3)
 data.check(
-    questions.permuted_twice, permutations(twice=True), edges=[turned | {"again": [2, 0, 1]}], weight=2
+    questions.permuted_twice,
+    permutations(twice=True),
+    edges=[turned | {"again": [2, 0, 1]}],
+    weight=2,
 )
 
 
@@ -99,7 +102,11 @@ def unfitting(draw):
 def places(draw):
     full, (shape, other) = draw(broadcastable(2, 4, 4))
     small = draw(st.sampled_from([shape, other]))
-    return {"index": [draw(st.integers(0, n - 1)) for n in full], "big": list(full), "shape": list(small)}
+    return {
+        "index": [draw(st.integers(0, n - 1)) for n in full],
+        "big": list(full),
+        "shape": list(small),
+    }
 
 
 broadcasting.check(
@@ -118,7 +125,10 @@ broadcasting.check(
 broadcasting.check(
     questions.broadcast_position,
     places(),
-    edges=[{"index": [1, 2], "big": [2, 3], "shape": [3]}, {"index": [1, 2], "big": [2, 3], "shape": [2, 1]}],
+    edges=[
+        {"index": [1, 2], "big": [2, 3], "shape": [3]},
+        {"index": [1, 2], "big": [2, 3], "shape": [2, 1]},
+    ],
     weight=3,
 )
 
@@ -208,38 +218,59 @@ def zip_cases(draw, broadcast=False, any_output=False):
 
 
 operations.check(
-    questions.map_kernel, map_cases(), function="3x + 1", weight=2,
+    questions.map_kernel,
+    map_cases(),
+    function="3x + 1",
+    weight=2,
     title="tensor_map reads every layout of its input",
 )
 operations.check(
-    questions.map_kernel, map_cases(broadcast=True), function="negate", weight=2,
+    questions.map_kernel,
+    map_cases(broadcast=True),
+    function="negate",
+    weight=2,
     title="tensor_map stretches a smaller input over the output",
 )
 operations.check(
-    questions.map_kernel, map_cases(any_output=True), function="3x + 1",
+    questions.map_kernel,
+    map_cases(any_output=True),
+    function="3x + 1",
     title="tensor_map writes through the strides of its output",
 )
 operations.check(
-    questions.zip_kernel, zip_cases(), function="x - y", weight=2,
+    questions.zip_kernel,
+    zip_cases(),
+    function="x - y",
+    weight=2,
     title="tensor_zip reads every layout of its inputs",
 )
 operations.check(
-    questions.zip_kernel, zip_cases(broadcast=True), function="x - y", weight=2,
+    questions.zip_kernel,
+    zip_cases(broadcast=True),
+    function="x - y",
+    weight=2,
     title="tensor_zip stretches smaller inputs over the output",
 )
 operations.check(
-    questions.zip_kernel, zip_cases(any_output=True), function="x - y",
+    questions.zip_kernel,
+    zip_cases(any_output=True),
+    function="x - y",
     title="tensor_zip writes through the strides of its output",
 )
 for name, start in {"x + y": 0.0, "x * y": 1.0, "max(x, y)": -1000.0}.items():
     operations.check(
-        questions.reduce_kernel, one_tensor(dim=a_dimension, out_order=plain_order),
-        function=name, start=start, title="tensor_reduce folds one dimension with {function}",
+        questions.reduce_kernel,
+        one_tensor(dim=a_dimension, out_order=plain_order),
+        function=name,
+        start=start,
+        title="tensor_reduce folds one dimension with {function}",
     )
 operations.check(
     questions.reduce_kernel,
     one_tensor(dim=a_dimension, out_order=lambda shape: orders(len(shape))),
-    function="x + y", start=0.0, title="tensor_reduce writes through the strides of its output",
+    function="x + y",
+    start=0.0,
+    title="tensor_reduce writes through the strides of its output",
 )
 
 UNARY = {
@@ -251,23 +282,38 @@ UNARY = {
 }
 for step, (title, domain) in UNARY.items():
     operations.check(
-        questions.unary, one_tensor(domain), step=step, title=title,
+        questions.unary,
+        one_tensor(domain),
+        step=step,
+        title=title,
         tolerance=EPSILON if step == "log" else None,
     )
-for step, title in {"add": "tensor + tensor", "sub": "tensor - tensor", "mul": "tensor * tensor"}.items():
+for step, title in {
+    "add": "tensor + tensor",
+    "sub": "tensor - tensor",
+    "mul": "tensor * tensor",
+}.items():
     operations.check(questions.binary, two_tensors(), step=step, title=title)
 operations.check(
-    questions.binary, two_tensors(None, NONZERO), step="div", title="tensor / tensor", tolerance=EPSILON
+    questions.binary,
+    two_tensors(None, NONZERO),
+    step="div",
+    title="tensor / tensor",
+    tolerance=EPSILON,
 )
 for step, sign in {"lt": "<", "gt": ">", "eq": "=="}.items():
     operations.check(questions.binary, tied_tensors(), step=step, title=f"tensor {sign} tensor")
 operations.check(questions.binary, near_tensors(), step="is_close", title="tensor.is_close(tensor)")
 operations.check(
-    questions.with_number, case(a=shapes(1, 3, 3).flatmap(arrays), c=reals()),
-    step="number_mul", title="number * tensor",
+    questions.with_number,
+    case(a=shapes(1, 3, 3).flatmap(arrays), c=reals()),
+    step="number_mul",
+    title="number * tensor",
 )
 for step in ("sum", "mean"):
-    operations.check(questions.along, one_tensor(dim=a_dimension), step=step, title=f"tensor.{step}(dim)")
+    operations.check(
+        questions.along, one_tensor(dim=a_dimension), step=step, title=f"tensor.{step}(dim)"
+    )
     operations.check(questions.whole, one_tensor(), step=f"{step}_all", title=f"tensor.{step}()")
 # The course's own `all` takes row-major tensors only.
 operations.check(
@@ -291,7 +337,9 @@ def views(draw):
     first = draw(st.sampled_from(divisors))
     return {
         "a": draw(arrays(tuple(sides))),
-        "shape": draw(st.sampled_from([[cells], [first, cells // first], [cells // first, 1, first]])),
+        "shape": draw(
+            st.sampled_from([[cells], [first, cells // first], [cells // first, 1, first]])
+        ),
     }
 
 
@@ -333,7 +381,9 @@ def along_gradients(draw):
 
 
 def with_order(domain, elements=None):
-    return domain.flatmap(lambda found: orders(found["a"].ndim).map(lambda order: found | {"order": order}))
+    return domain.flatmap(
+        lambda found: orders(found["a"].ndim).map(lambda order: found | {"order": order})
+    )
 
 
 for name, domain in {
@@ -343,7 +393,10 @@ for name, domain in {
     "Log": LOGS,
 }.items():
     gradients.check(
-        questions.vjp_unary, vjp_cases(domain), function=name, tolerance=EPSILON if name == "Log" else None
+        questions.vjp_unary,
+        vjp_cases(domain),
+        function=name,
+        tolerance=EPSILON if name == "Log" else None,
     )
 gradients.check(questions.vjp_mul, vjp_cases(inputs=("a", "b")), weight=2)
 turn = np.arange(6.0).reshape(1, 2, 3)
@@ -361,7 +414,11 @@ for step, (title, domain) in UNARY.items():
         title=f"The gradient of {title}, in every layout",
         tolerance=EPSILON if step == "log" else None,
     )
-for step, title in {"add": "tensor + tensor", "sub": "tensor - tensor", "mul": "tensor * tensor"}.items():
+for step, title in {
+    "add": "tensor + tensor",
+    "sub": "tensor - tensor",
+    "mul": "tensor * tensor",
+}.items():
     gradients.check(
         questions.gradient_binary,
         two_tensors(gradient=True),
@@ -386,7 +443,10 @@ for step, sign in {"lt": "<", "eq": "=="}.items():
     )
 for step in ("sum", "mean"):
     gradients.check(
-        questions.gradient_along, along_gradients(), step=step, title=f"The gradient of tensor.{step}(dim)"
+        questions.gradient_along,
+        along_gradients(),
+        step=step,
+        title=f"The gradient of tensor.{step}(dim)",
     )
     gradients.check(
         questions.gradient_whole,
@@ -410,7 +470,7 @@ gradients.check(questions.gradient_view, view_gradients(), weight=0.5)
 def graphs(draw, reuse=False):
     """Programs over one or two tensors that broadcast, in which any earlier value may be used again."""
     count = 1 if reuse else draw(st.integers(1, 2))
-    full, sides = draw(broadcastable(count, 3, 3))
+    _, sides = draw(broadcastable(count, 3, 3))
     sides = [side or (1,) for side in sides]
     leaves = [draw(arrays(side, eighths(-2, 2))) for side in sides]
     known = [tuple(side) for side in sides]

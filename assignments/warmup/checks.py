@@ -2,8 +2,7 @@
 
 import questions
 
-from grader.checks import Tolerance, away_from, case, integers, reals, task, upstreams
-from grader.checks import lists_of
+from grader.checks import Tolerance, away_from, case, integers, lists_of, reals, task, upstreams
 
 # A central difference with a sensible step is good to about 1e-9 here; a one-sided one to about 1e-7.
 DIFFERENCE = Tolerance(relative=2e-8, absolute=2e-8)
@@ -27,11 +26,16 @@ for name, domain in {
 functions = task("functions")
 for name in ("Neg", "Sin", "TimesFive", "Square"):
     functions.check(questions.forward_one, case(x=reals()), function=name)
-    functions.check(questions.backward_one, case(x=reals(), upstream=upstreams()), function=name, weight=2)
+    functions.check(
+        questions.backward_one, case(x=reals(), upstream=upstreams()), function=name, weight=2
+    )
 for name in ("Mul", "AddTimes2"):
     functions.check(questions.forward_two, case(x=reals(), y=reals()), function=name)
     functions.check(
-        questions.backward_two, case(x=reals(), y=reals(), upstream=upstreams()), function=name, weight=2
+        questions.backward_two,
+        case(x=reals(), y=reals(), upstream=upstreams()),
+        function=name,
+        weight=2,
     )
 for name, arity in {"Sin": 1, "Mul": 2, "Square": 1}.items():
     functions.check(
@@ -51,7 +55,13 @@ jacobian.check(
 )
 
 # |w.x + b| stays below 7, where 1 - sigmoid loses no more than three digits.
-weights = {"w1": reals(-1, 1), "w2": reals(-1, 1), "b": reals(-1, 1), "x1": reals(-3, 3), "x2": reals(-3, 3)}
+weights = {
+    "w1": reals(-1, 1),
+    "w2": reals(-1, 1),
+    "b": reals(-1, 1),
+    "x1": reals(-3, 3),
+    "x2": reals(-3, 3),
+}
 LOSS = Tolerance(relative=1e-9, absolute=1e-9)
 loss = task("loss")
 loss.check(questions.loss_value, case(**weights), tolerance=LOSS)

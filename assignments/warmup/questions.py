@@ -15,7 +15,13 @@ def reciprocal(x):
     return 1.0 / x
 
 
-SMOOTH = {"square": square, "cube": cube, "sin": math.sin, "exp": math.exp, "reciprocal": reciprocal}
+SMOOTH = {
+    "square": square,
+    "cube": cube,
+    "sin": math.sin,
+    "exp": math.exp,
+    "reciprocal": reciprocal,
+}
 
 
 def derivative_of(subject, function, x):

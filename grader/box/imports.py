@@ -59,7 +59,9 @@ class _TolerantLoader(SourceFileLoader):
             if opcode != _IMPORT_FROM or name.startswith("__") or initialising:
                 raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
             importer = frame.f_globals.get("__name__", "?")
-            self.package.note(f"{importer} imports {name} from {module.__name__}, which does not define it")
+            self.package.note(
+                f"{importer} imports {name} from {module.__name__}, which does not define it"
+            )
             return stand_in(module.__name__, name)
 
         module.__dict__["__getattr__"] = absent
@@ -149,7 +151,10 @@ class Package:
                 if isinstance(loader, _TolerantLoader):
                     loader.package = self
                 return importlib.util.spec_from_file_location(
-                    name, file, loader=loader, submodule_search_locations=[base] if is_package else None
+                    name,
+                    file,
+                    loader=loader,
+                    submodule_search_locations=[base] if is_package else None,
                 )
         if os.path.isdir(base):
             spec = ModuleSpec(name, None, is_package=True)
@@ -160,7 +165,7 @@ class Package:
     def load(self) -> None:
         """Imports everything that can be imported. Failures are kept, never raised."""
         sys.dont_write_bytecode = True
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)
         sys.path.append(self.root)
         for name in self.names:
             self.tolerant = False
@@ -215,7 +220,9 @@ class Package:
     def _modules(self, folder: str) -> list[str]:
         """The package's files, those that its `__init__` imports first and in that order."""
         files = sorted(
-            entry[:-3] for entry in os.listdir(folder) if entry.endswith(".py") and entry != "__init__.py"
+            entry[:-3]
+            for entry in os.listdir(folder)
+            if entry.endswith(".py") and entry != "__init__.py"
         )
         first = [module for module, _ in self._imported(folder) if module in files]
         return list(dict.fromkeys(first + files))
@@ -244,7 +251,9 @@ class Package:
                     if value is not None:
                         setattr(package, alias.asname or alias.name, value)
                     continue
-                public = getattr(source, "__all__", None) or [n for n in vars(source) if not n.startswith("_")]
+                public = getattr(source, "__all__", None) or [
+                    n for n in vars(source) if not n.startswith("_")
+                ]
                 for name in public:
                     if name in vars(source):
                         setattr(package, name, vars(source)[name])

@@ -70,7 +70,9 @@ def _printable(c: str) -> bool:
 
 def _escape(c: str) -> str:
     code = ord(c)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+    return (
+        f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+    )
 
 
 def _array_module() -> Any:
@@ -285,7 +287,9 @@ class _Decoder:
             raise WireError("an exception that is not text")
         if type(where) is not list or not all(type(text) is str for text in where):
             raise WireError("an exception without lines")
-        return Raised(clean(name, 200), clean(message, 4000), tuple(clean(w, 400) for w in where[:20]), kind)
+        return Raised(
+            clean(name, 200), clean(message, 4000), tuple(clean(w, 400) for w in where[:20]), kind
+        )
 
     def opaque(self, content: Any, depth: int) -> Opaque:
         if type(content) is not str:

@@ -9,6 +9,7 @@ and not those before it.
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib
 import os
 import signal
@@ -134,12 +135,14 @@ def locations(error: BaseException, root: str) -> list[str]:
     try:
         if isinstance(error, SyntaxError) and str(error.filename).startswith(prefix):
             found.append(f"{str(error.filename)[len(prefix) :]}:{error.lineno}")
-        step = BaseException.__traceback__.__get__(error)  # type: ignore[attr-defined]
+        step = error.__traceback__
         frames: list[str] = []
         while step is not None and len(frames) < 2000:
             code = step.tb_frame.f_code
             if code.co_filename.startswith(prefix):
-                frames.append(f"{code.co_filename[len(prefix) :]}:{step.tb_lineno} in {code.co_name}")
+                frames.append(
+                    f"{code.co_filename[len(prefix) :]}:{step.tb_lineno} in {code.co_name}"
+                )
             step = step.tb_next
         found += frames[::-1]
     except Exception:
@@ -203,7 +206,7 @@ class Worker:
     def ask(self, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The answers to all cases, in parts. `cases` are frames of their own, decoded one by one, so
         that no case can reach another one's arrays."""
-        question = self.questions.get(message["question"])
+        question = self.questions[message["question"]]
         given = message["given"]
         left = float(message["seconds"])
         answers: list[bytes] = []
@@ -216,7 +219,8 @@ class Worker:
                 first, answers, last_flush = number, [], time.monotonic()
             before = time.process_time()
             inputs = wire.decode(frame)
-            answer = self.guarded(lambda q=question, i=inputs: q(self.subject, **given, **i), max(left, 0.01))
+            bound = functools.partial(question, self.subject, **given, **inputs)
+            answer = self.guarded(bound, max(left, 0.01))
             left -= time.process_time() - before
             answers.append(self.encoded(answer, inputs, frame))
             if isinstance(answer, Raised):
@@ -240,7 +244,9 @@ class Worker:
                 answer = Raised("InputMutated", ", ".join(changed), (), "mutated")
             data = wire.encode(answer)
             if len(data) > self.output_bytes:
-                raise WireError(f"an answer of {len(data) >> 20} MiB; {self.output_bytes >> 20} are allowed")
+                raise WireError(
+                    f"an answer of {len(data) >> 20} MiB; {self.output_bytes >> 20} are allowed"
+                )
             return data
         except (WireError, MemoryError) as error:
             return wire.encode(Raised("AnswerTooLarge", clean(str(error)), (), "error"))
@@ -271,8 +277,8 @@ def quiet(number: int) -> None:
 def serve(read_fd: int, write_fd: int, scratch: str) -> None:
     """Runs a worker over two descriptors; student code writes files only under `scratch`, its cwd."""
     os.chdir(scratch)
-    sys.stdin = open(os.devnull, encoding="utf-8")
-    sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="backslashreplace")
+    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 (for the life of the process)
+    sys.stdout = open(os.devnull, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
     sys.stderr = sys.stdout
     sys.argv = ["submission"]
     main = types.ModuleType("__main__")
@@ -282,4 +288,3 @@ def serve(read_fd: int, write_fd: int, scratch: str) -> None:
     finally:
         # A thread that the student left behind must not keep this process alive.
         os._exit(0)
-

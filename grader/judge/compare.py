@@ -92,7 +92,9 @@ def _kind(value: Any) -> str:
     return show(value, 200)
 
 
-def _tree(expected: Any, observed: Any, tolerance: Tolerance, slack: Any, path: str) -> Mismatch | None:
+def _tree(
+    expected: Any, observed: Any, tolerance: Tolerance, slack: Any, path: str
+) -> Mismatch | None:
     if _is_array(expected):
         return _array(expected, observed, tolerance, slack, path)
     if isinstance(expected, list):
@@ -100,7 +102,11 @@ def _tree(expected: Any, observed: Any, tolerance: Tolerance, slack: Any, path: 
             return Mismatch(path, "type", f"{len(expected)} values", _kind(observed))
         if len(expected) != len(observed):
             return Mismatch(path, "length", f"{len(expected)} values", f"{len(observed)} values")
-        slacks = slack if isinstance(slack, list) and len(slack) == len(expected) else [0.0] * len(expected)
+        slacks = (
+            slack
+            if isinstance(slack, list) and len(slack) == len(expected)
+            else [0.0] * len(expected)
+        )
         for place, (e, o, s) in enumerate(zip(expected, observed, slacks, strict=True)):
             found = _tree(e, o, tolerance, s, f"{path}[{place}]")
             if found:
@@ -124,7 +130,9 @@ def _tree(expected: Any, observed: Any, tolerance: Tolerance, slack: Any, path: 
     return None if expected == observed else Mismatch(path, "value", show(expected), show(observed))
 
 
-def _number(expected: float, observed: Any, tolerance: Tolerance, slack: Any, path: str) -> Mismatch | None:
+def _number(
+    expected: float, observed: Any, tolerance: Tolerance, slack: Any, path: str
+) -> Mismatch | None:
     try:
         value = float(observed)
     except OverflowError:
@@ -142,7 +150,9 @@ def _number(expected: float, observed: Any, tolerance: Tolerance, slack: Any, pa
     return Mismatch(path, "not finite", repr(expected), repr(value))
 
 
-def _array(expected: Any, observed: Any, tolerance: Tolerance, slack: Any, path: str) -> Mismatch | None:
+def _array(
+    expected: Any, observed: Any, tolerance: Tolerance, slack: Any, path: str
+) -> Mismatch | None:
     import numpy as np
 
     shape = tuple(expected.shape)

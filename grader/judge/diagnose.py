@@ -1,38 +1,67 @@
 """Says in one sentence why an answer is probably wrong, from the two answers alone.
 
-Every rule is a pattern that a common mistake leaves in the numbers. A rule that does not fit says nothing:
-no sentence is better than a wrong one.
+Every rule is a pattern that a common mistake leaves in the numbers. One small case fits many patterns by
+chance, so a sentence is said only when it fits most of the failing cases, not just the smallest one: no
+sentence is better than a wrong one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from grader.box.wire import Opaque
 from grader.model import Mismatch
 
 Flat = list[float]
 NEAR = 1e-7
+MOST = 0.75
 
 
-def diagnose(inputs: dict[str, Any], expected: Any, observed: Any, mismatch: Mismatch) -> str:
-    """One sentence, or "" when no pattern fits. `inputs` are the question's arguments."""
-    if mismatch.kind == "mutated":
-        return "An input was changed in place: work on a copy, or write only into `out`."
-    if mismatch.kind == "type":
-        return _type(observed, mismatch)
-    if mismatch.kind == "shape":
-        return _shape(mismatch)
-    if mismatch.kind == "length":
+class Failure(NamedTuple):
+    """One failing case. inputs: the question's arguments."""
+
+    inputs: dict[str, Any]
+    expected: Any
+    observed: Any
+    mismatch: Mismatch
+
+
+def diagnose(failures: Sequence[Failure]) -> str:
+    """One sentence that fits at least three quarters of the failing cases, or "".
+
+    failures: the case that is shown first, then others of the same check; ten or so are enough.
+    """
+    if not failures:
         return ""
-    e, o = _part(expected, mismatch.path), _part(observed, mismatch.path)
-    for rule in (_nan, _swapped, _upstream, _zero, _scaled, _reordered, _flipped, _shifted):
-        sentence = rule(inputs, expected, observed, e, o)
-        if sentence:
+    for rule in (
+        _type,
+        _shape,
+        _nan,
+        _swapped,
+        _upstream,
+        _zero,
+        _scaled,
+        _reordered,
+        _flipped,
+        _shifted,
+    ):
+        said = Counter(rule(failure) for failure in failures)
+        sentence, count = max(
+            ((text, n) for text, n in said.items() if text),
+            key=lambda pair: pair[1],
+            default=("", 0),
+        )
+        if count >= MOST * len(failures):
             return sentence
     return ""
+
+
+def _leaves(failure: Failure) -> tuple[Flat, Flat]:
+    """The expected and observed leaf that a mismatch lies in, as flat lists of numbers."""
+    path = failure.mismatch.path
+    return _part(failure.expected, path), _part(failure.observed, path)
 
 
 def _part(tree: Any, path: str) -> Flat:
@@ -79,27 +108,37 @@ def _ratio(e: Flat, o: Flat) -> float | None:
     return factor if _same([x * factor for x in e], o) else None
 
 
-def _type(observed: Any, mismatch: Mismatch) -> str:
-    if "gradients" in mismatch.path and mismatch.observed == "None":
-        return "No gradient arrived here: is every input of every operation visited on the way back?"
+def _type(failure: Failure) -> str:
+    mismatch = failure.mismatch
+    if mismatch.kind == "mutated":
+        return "An input was changed in place: work on a copy, or write only into the output."
+    if mismatch.kind != "type":
+        return ""
     if mismatch.observed == "None":
+        if "gradients" in mismatch.path:
+            return "No gradient arrived here: is every input of every operation visited on the way back?"
         return "The function returns None: is a `return` missing?"
-    if isinstance(observed, Opaque):
-        return f"A number or a tensor is expected here, not a {observed.type}."
+    if mismatch.observed.startswith("a value of type"):
+        return f"A number or a tensor is expected here, not {mismatch.observed}."
     return ""
 
 
-def _shape(mismatch: Mismatch) -> str:
-    if "gradients" in mismatch.path or "[" in mismatch.path:
+def _shape(failure: Failure) -> str:
+    if failure.mismatch.kind == "shape" and "gradients" in failure.mismatch.path:
         return "A gradient has the shape of its input: sum it over the axes along which the input was broadcast."
     return ""
 
 
-def _nan(inputs: dict[str, Any], expected: Any, observed: Any, e: Flat, o: Flat) -> str:
+def _nan(failure: Failure) -> str:
+    e, o = _leaves(failure)
     if any(math.isnan(x) for x in o) and not any(math.isnan(x) for x in e):
-        return "The answer is not a number: look for 0/0, inf - inf, or the log of a negative number."
+        return (
+            "The answer is not a number: look for 0/0, inf - inf, or the log of a negative number."
+        )
     if any(math.isinf(x) for x in o) and not any(math.isinf(x) for x in e):
-        return "The answer overflows: rewrite the formula so that it never raises e to a large power."
+        return (
+            "The answer overflows: rewrite the formula so that it never raises e to a large power."
+        )
     return ""
 
 
@@ -111,72 +150,75 @@ def _gradients(answer: Any) -> list[Flat]:
     return []
 
 
-def _swapped(inputs: dict[str, Any], expected: Any, observed: Any, e: Flat, o: Flat) -> str:
-    want, got = _gradients(expected), _gradients(observed)
-    if len(want) == len(got) == 2 and not _same(want[0], want[1]):
-        if _same(want[0], got[1]) and _same(want[1], got[0]):
-            return "The two gradients are swapped: backward returns them in the order of forward's inputs."
+def _swapped(failure: Failure) -> str:
+    want, got = _gradients(failure.expected), _gradients(failure.observed)
+    if len(want) == len(got) == 2 and _same(want[0], got[1]) and _same(want[1], got[0]):
+        return (
+            "The two gradients are swapped: backward returns them in the order of forward's inputs."
+        )
     return ""
 
 
-def _upstream(inputs: dict[str, Any], expected: Any, observed: Any, e: Flat, o: Flat) -> str:
-    upstream = _flat(inputs.get("upstream"))
+def _upstream(failure: Failure) -> str:
+    e, o = _leaves(failure)
+    upstream = _flat(failure.inputs.get("upstream"))
     if not upstream or len(e) != len(o) or not e:
         return ""
-    if len(upstream) == 1 and abs(upstream[0] - 1.0) > NEAR and abs(upstream[0]) > NEAR:
-        factors = [upstream[0]] * len(e)
-    elif len(upstream) == len(e) and any(abs(u - 1.0) > NEAR for u in upstream):
-        factors = upstream
-    else:
+    factors = upstream * len(e) if len(upstream) == 1 else upstream
+    if len(factors) != len(e) or all(abs(u - 1.0) < NEAR for u in factors):
         return ""
-    if any(abs(x) > NEAR for x in e):
-        if _same([x * f for x, f in zip(o, factors, strict=True)], e):
-            return "The upstream gradient is left out: multiply the local derivative by the gradient that backward receives."
-        if _same([x * f for x, f in zip(e, factors, strict=True)], o):
-            return "The upstream gradient is multiplied in twice."
-        if _same(factors, o):
-            return "The upstream gradient is passed on as it came: the local derivative is left out."
+    if _same([x * f for x, f in zip(o, factors, strict=True)], e):
+        return (
+            "The upstream gradient is left out: multiply the local derivative by the gradient that "
+            "backward receives."
+        )
+    if _same([x * f for x, f in zip(e, factors, strict=True)], o):
+        return "The upstream gradient is multiplied in twice."
+    if _same(factors, o):
+        return "The upstream gradient is passed on as it came: the local derivative is left out."
     return ""
 
 
-def _zero(inputs: dict[str, Any], expected: Any, observed: Any, e: Flat, o: Flat) -> str:
-    if o and all(x == 0 for x in o) and any(abs(x) > NEAR for x in e):
+def _zero(failure: Failure) -> str:
+    e, o = _leaves(failure)
+    if o and all(x == 0 for x in o) and any(abs(x) > NEAR for x in e) and not set(e) <= {0.0, 1.0}:
         return "The answer is zero everywhere: is the result computed but never stored or returned?"
     return ""
 
 
-def _scaled(inputs: dict[str, Any], expected: Any, observed: Any, e: Flat, o: Flat) -> str:
+def _scaled(failure: Failure) -> str:
+    e, o = _leaves(failure)
     factor = _ratio(e, o)
-    if factor is None or abs(factor - 1) < NEAR:
+    if factor is None or abs(factor) < NEAR or abs(factor - 1) < NEAR:
         return ""
     if abs(factor + 1) < NEAR:
         return "The sign is wrong: the answer is exactly the negative of what it should be."
-    if abs(factor - round(factor)) < NEAR and 1 < abs(factor) < 100:
+    if abs(factor - round(factor)) < NEAR and 1 < factor < 100:
         return f"The answer is {round(factor)} times what it should be: is a contribution counted more than once?"
-    if factor != 0 and abs(1 / factor - round(1 / factor)) < NEAR and abs(factor) < 1 and abs(1 / factor) < 100:
+    if abs(1 / factor - round(1 / factor)) < NEAR and 1 < 1 / factor < 100:
         return f"The answer is 1/{round(1 / factor)} of what it should be: is a contribution lost?"
     return ""
 
 
-def _reordered(inputs: dict[str, Any], expected: Any, observed: Any, e: Flat, o: Flat) -> str:
+def _reordered(failure: Failure) -> str:
+    e, o = _leaves(failure)
     if len(e) == len(o) > 1 and len(set(e)) > 1 and _same(sorted(e), sorted(o)):
         return "The right numbers stand in the wrong places: look at the indices, the strides or the order of axes."
     return ""
 
 
-def _flipped(inputs: dict[str, Any], expected: Any, observed: Any, e: Flat, o: Flat) -> str:
-    if e and len(e) == len(o) and set(e) | set(o) <= {0.0, 1.0}:
-        if all(x + y == 1.0 for x, y in zip(e, o, strict=True)):
-            return "True and false are exchanged: compare the other way round."
+def _flipped(failure: Failure) -> str:
+    e, o = _leaves(failure)
+    truths = e and len(e) == len(o) and set(e) | set(o) <= {0.0, 1.0}
+    if truths and all(x + y == 1.0 for x, y in zip(e, o, strict=True)):
+        return "True and false are exchanged: compare the other way round."
     return ""
 
 
-def _shifted(inputs: dict[str, Any], expected: Any, observed: Any, e: Flat, o: Flat) -> str:
-    if len(e) == len(o) > 1:
+def _shifted(failure: Failure) -> str:
+    e, o = _leaves(failure)
+    if e and len(e) == len(o):
         shift = o[0] - e[0]
         if abs(shift) > NEAR and _same([x + shift for x in e], o):
             return f"Every number is off by {shift:g}: is a starting value wrong?"
     return ""
-
-
-Rule = Callable[[dict[str, Any], Any, Any, Flat, Flat], str]

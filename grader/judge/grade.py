@@ -20,7 +20,7 @@ from grader.box import wire
 from grader.box.wire import WireError
 from grader.errors import SandboxLost
 from grader.judge.compare import COMPARISONS, show
-from grader.judge.diagnose import diagnose
+from grader.judge.diagnose import Failure, diagnose
 from grader.judge.script import snippet
 from grader.judge.shrink import Shrinker
 from grader.model import (
@@ -57,6 +57,9 @@ _ENDS = {
 }
 
 
+WITNESSES = 12  # failing cases that a diagnosis is tried on
+
+
 class Fault(msgspec.Struct, frozen=True):
     """What is wrong with one answer."""
 
@@ -74,7 +77,9 @@ def judge(check: Check, expected: bytes, slack: bytes, observed: bytes) -> Fault
     try:
         answer = wire.decode(observed)
     except (WireError, MemoryError) as error:
-        return Fault(Outcome.CRASHED, Mismatch("", "type", "an answer", f"an unreadable one ({error})"))
+        return Fault(
+            Outcome.CRASHED, Mismatch("", "type", "an answer", f"an unreadable one ({error})")
+        )
     want = wire.decode(expected)
     if isinstance(answer, wire.Raised):
         kind = _KINDS.get(answer.kind, Outcome.RAISED)
@@ -195,8 +200,18 @@ class Grading:
         fault = faults[first]
         if fault.outcome in (Outcome.UNIMPLEMENTED, Outcome.BLOCKED):
             raised = fault.observed
-            reason = raised.message if raised.kind != "unimplemented" else (raised.message or "not implemented yet")
-            return self._verdict(check, fault.outcome, cases=compared, seconds=seconds, reason=reason)
+            example = None
+            if raised.where:
+                # Not a counterexample in the strict sense: it says where the first case ended.
+                example = self._counterexample(check, bank.cases[first], fault, first, shrunk=False)
+            return self._verdict(
+                check,
+                fault.outcome,
+                cases=0,
+                seconds=seconds,
+                reason=raised.message or "not implemented yet",
+                counterexample=example,
+            )
         # One kind of fault is explained: the one of the smallest case, edges last, because an edge is
         # written by hand and need not be small.
         place = min(
@@ -207,29 +222,56 @@ class Grading:
         if fault.outcome is Outcome.TIMED_OUT:
             reason = f"more than {check.seconds:g} s of processor time"
             return self._verdict(
-                check, fault.outcome, cases=compared, seconds=seconds, reason=reason,
-                counterexample=self._counterexample(check, bank.cases[place], fault, place, shrunk=False),
+                check,
+                fault.outcome,
+                cases=compared,
+                seconds=seconds,
+                reason=reason,
+                counterexample=self._counterexample(
+                    check, bank.cases[place], fault, place, shrunk=False
+                ),
             )
         if fault.outcome is Outcome.CRASHED:
             return self._verdict(
-                check, fault.outcome, cases=compared, seconds=seconds, reason=fault.mismatch.observed
+                check,
+                fault.outcome,
+                cases=compared,
+                seconds=seconds,
+                reason=fault.mismatch.observed,
             )
         if self._flaky(check, bank, place, session):
             return self._verdict(
-                check, Outcome.FLAKY, cases=compared, seconds=seconds,
+                check,
+                Outcome.FLAKY,
+                cases=compared,
+                seconds=seconds,
                 reason="the same question was answered differently when it was asked again",
-                counterexample=self._counterexample(check, bank.cases[place], fault, place, shrunk=False),
+                counterexample=self._counterexample(
+                    check, bank.cases[place], fault, place, shrunk=False
+                ),
             )
-        example = self._smallest(check, bank, faults, place, compared, session)
-        reason = _reason(fault)
+        frame, fault, shrunk = self._smallest(check, bank, faults, place, compared, session)
+        why = ""
+        if fault.outcome is Outcome.FAILED:
+            alike = [p for p in faults if faults[p].outcome is Outcome.FAILED][:WITNESSES]
+            why = diagnose(
+                [_failure(frame, fault)] + [_failure(bank.cases[p], faults[p]) for p in alike]
+            )
+        example = self._counterexample(check, frame, fault, place, shrunk=shrunk, diagnosis=why)
         return self._verdict(
-            check, fault.outcome, cases=compared, seconds=seconds, reason=reason, counterexample=example
+            check,
+            fault.outcome,
+            cases=compared,
+            seconds=seconds,
+            reason=_reason(fault),
+            counterexample=example,
         )
 
     def _flaky(self, check: Check, bank: CaseBank, place: int, session: Session) -> bool:
         """Whether a failing case passes when it is asked again, and the whole bank, in a fresh worker,
         does not fail at it a second time either. An answer that depends on earlier questions in the same
         way each time is wrong, not flaky."""
+
         def fails(reply_answers: list[bytes], at: int, case: int) -> bool:
             if at >= len(reply_answers):
                 return True
@@ -239,7 +281,9 @@ class Grading:
         if fails(again.answers, 0, place):
             return False
         session.close()
-        replay = session.ask(check.question, check.given, bank.cases[: place + 1], seconds=check.seconds)
+        replay = session.ask(
+            check.question, check.given, bank.cases[: place + 1], seconds=check.seconds
+        )
         return not fails(replay.answers, place, place)
 
     def _smallest(
@@ -250,7 +294,8 @@ class Grading:
         place: int,
         compared: int,
         session: Session,
-    ) -> Counterexample:
+    ) -> tuple[bytes, Fault, bool]:
+        """The smallest failing case that can be found, its fault, and whether Hypothesis looked for it."""
         fault = faults[place]
         latest = [fault]
 
@@ -264,18 +309,13 @@ class Grading:
                 latest[0] = found
             return same
 
-        best = None
         if self.shrinker is not None:
             failed = {bank.cases[p] for p in faults if faults[p].outcome is fault.outcome}
             passed = {bank.cases[p] for p in range(compared) if p not in faults}
             best = self.shrinker.smallest(check.key, bank, passed, failed, still_fails)
-        if best is not None:
-            frame, expected, slack = best
-            if still_fails(frame, expected, slack):
-                return self._counterexample(check, frame, latest[0], place, shrunk=True)
-        return self._counterexample(
-            check, bank.cases[place], fault, place, shrunk=self.shrinker is not None
-        )
+            if best is not None and still_fails(*best):
+                return best[0], latest[0], True
+        return bank.cases[place], fault, self.shrinker is not None
 
     def _stopped(
         self, check: Check, bank: CaseBank, compared: int, end: End, detail: str, seconds: float
@@ -286,7 +326,9 @@ class Grading:
         if compared < len(bank.cases):
             mismatch = Mismatch("", "raised", "an answer", detail)
             fault = Fault(outcome, mismatch, wire.decode(bank.answers[compared]))
-            example = self._counterexample(check, bank.cases[compared], fault, compared, shrunk=False)
+            example = self._counterexample(
+                check, bank.cases[compared], fault, compared, shrunk=False
+            )
         if outcome is Outcome.CRASHED:
             reason = f"the process that ran the code ended: {detail}"
         else:
@@ -296,17 +338,22 @@ class Grading:
         )
 
     def _counterexample(
-        self, check: Check, frame: bytes, fault: Fault, place: int, *, shrunk: bool
+        self,
+        check: Check,
+        frame: bytes,
+        fault: Fault,
+        place: int,
+        *,
+        shrunk: bool,
+        diagnosis: str = "",
     ) -> Counterexample:
         inputs = wire.decode(frame)
         answered = fault.outcome is Outcome.FAILED and fault.mismatch.kind != "mutated"
         return Counterexample(
-            inputs={name: show(value) for name, value in (check.given | inputs).items()},
+            inputs={name: show(value) for name, value in inputs.items()},
             mismatch=fault.mismatch,
             shrunk=shrunk,
-            diagnosis=diagnose(inputs, fault.expected, fault.observed, fault.mismatch)
-            if fault.outcome is Outcome.FAILED
-            else "",
+            diagnosis=diagnosis,
             snippet=snippet(self.assignment, check, inputs),
             expected=show(fault.expected) if fault.expected is not None else "",
             observed=show(fault.observed) if answered else fault.mismatch.observed,
@@ -324,6 +371,7 @@ class Grading:
         reason: str = "",
         counterexample: Counterexample | None = None,
     ) -> Verdict:
+        """A check's verdict: all of its points or none, and no score at all while it is held."""
         most = points(self.assignment, check)
         score = None if outcome is Outcome.HELD else most if outcome is Outcome.PASSED else 0.0
         bank = self.module.banks.get(check.key)
@@ -348,6 +396,10 @@ def points(assignment: Assignment, check: Check) -> float:
     """A check's share of its task's points, by weight."""
     total = sum(c.weight for c in assignment.checks if c.task == check.task)
     return assignment.task(check.task).points * check.weight / total
+
+
+def _failure(frame: bytes, fault: Fault) -> Failure:
+    return Failure(wire.decode(frame), fault.expected, fault.observed, fault.mismatch)
 
 
 def _reason(fault: Fault) -> str:
@@ -386,7 +438,9 @@ def grade(
     of the submission's own; otherwise they are only tried on checks that failed, for a hint.
     """
     began = time.perf_counter()
-    graded = overlaid(submission, earlier) if earlier and earlier_mode == "reference" else submission
+    graded = (
+        overlaid(submission, earlier) if earlier and earlier_mode == "reference" else submission
+    )
     run = Grading(module, graded, sandbox, only=only, shrinker=shrinker, progress=progress)
     verdicts = run.run()
     hints = list(_import_hints(run.opened))
@@ -395,8 +449,17 @@ def grade(
     opened = run.opened
     notes = submission.notes + (opened.notes if opened else ())
     return report(
-        module, submission, sandbox, verdicts, seed=seed, course=course, only=only, notes=notes,
-        hints=tuple(hints), seconds=time.perf_counter() - began, earlier_mode=earlier_mode,
+        module,
+        submission,
+        sandbox,
+        verdicts,
+        seed=seed,
+        course=course,
+        only=only,
+        notes=notes,
+        hints=tuple(hints),
+        seconds=time.perf_counter() - began,
+        earlier_mode=earlier_mode,
     )
 
 
@@ -428,7 +491,9 @@ def earlier_hints(
     few = msgspec.structs.replace(
         module.assignment,
         checks=tuple(
-            msgspec.structs.replace(c, after=()) for c in module.assignment.checks if c.key in failed
+            msgspec.structs.replace(c, after=())
+            for c in module.assignment.checks
+            if c.key in failed
         ),
     )
 
@@ -442,7 +507,11 @@ def earlier_hints(
         return []
     single = [name for name in own if len(own) > 1 and passing({name: own[name]}) == healed]
     blame = single or list(own)
-    many = f"{len(healed)} of the checks that failed pass" if len(healed) > 1 else "1 of the checks that failed passes"
+    many = (
+        f"{len(healed)} of the checks that failed pass"
+        if len(healed) > 1
+        else "1 of the checks that failed passes"
+    )
     return [
         f"{many} with the course's own {' and '.join(blame)}: what breaks lies in your file of an earlier module"
     ]

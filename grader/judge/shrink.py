@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-
 from grader import bank
 from grader.box import wire
 from grader.course import Course, load_checks
@@ -36,7 +35,12 @@ class Shrinker:
     """
 
     def __init__(
-        self, course: Course, module: bank.Module, *, seconds: float = 1.0, total_seconds: float = 12.0
+        self,
+        course: Course,
+        module: bank.Module,
+        *,
+        seconds: float = 1.0,
+        total_seconds: float = 12.0,
     ) -> None:
         self.course = course
         self.module = module
@@ -61,7 +65,12 @@ class Shrinker:
         self.reference = self.stack.enter_context(session)
 
     def smallest(
-        self, key: str, cases: CaseBank, passed: set[bytes], failed: set[bytes], still_fails: StillFails
+        self,
+        key: str,
+        cases: CaseBank,
+        passed: set[bytes],
+        failed: set[bytes],
+        still_fails: StillFails,
     ) -> tuple[bytes, bytes, bytes] | None:
         """The smallest failing case found, with the reference's answer and slack; None when shrinking
         found nothing smaller than the bank holds (or there was no time left).
@@ -105,7 +114,11 @@ class Shrinker:
 
         with contextlib.suppress(_Found, bank.Enough, GraderError), _quiet():
             bank.explore(
-                item, cases.seed, probe, max_examples=max(MAX_EXAMPLES, 2 * len(cases.cases)), shrink=True
+                item,
+                cases.seed,
+                probe,
+                max_examples=max(MAX_EXAMPLES, 2 * len(cases.cases)),
+                shrink=True,
             )
         self.left -= time.monotonic() - started
         return best_answer
@@ -116,7 +129,9 @@ class Shrinker:
         if answers[0] is None:
             return None
         moved = answers[1] if len(answers) > 1 else None
-        slack = bank.movement(wire.decode(answers[0]), None if moved is None else wire.decode(moved))
+        slack = bank.movement(
+            wire.decode(answers[0]), None if moved is None else wire.decode(moved)
+        )
         return answers[0], wire.encode(slack)
 
 
@@ -129,5 +144,3 @@ def _quiet() -> Iterator[None]:
         yield
     except (HypothesisException, BaseExceptionGroup):
         return
-
-

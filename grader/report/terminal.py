@@ -107,15 +107,14 @@ def _console(page: io.StringIO, width: int, *, colour: bool) -> Console:
         file=page,
         width=width,
         height=sys.maxsize,
-        force_terminal=colour,
+        force_terminal=False,
         color_system="standard" if colour else None,
-        no_color=not colour,
+        no_color=False,
         legacy_windows=False,
         markup=False,
         highlight=False,
         emoji=False,
         force_jupyter=False,
-        _environ={"TERM": "xterm"},
     )
 
 

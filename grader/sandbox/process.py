@@ -7,6 +7,7 @@ sees the same files and the same network: for one's own code on one's own machin
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import shutil
@@ -67,7 +68,9 @@ def import_path() -> list[str]:
     here = str(Path(__file__).resolve().parents[2])
     paths = sysconfig.get_paths()
     standard = [p for p in sys.path if p.endswith(("lib-dynload", ".zip"))]
-    return list(dict.fromkeys([paths["stdlib"], *standard, paths["purelib"], paths["platlib"], here]))
+    return list(
+        dict.fromkeys([paths["stdlib"], *standard, paths["purelib"], paths["platlib"], here])
+    )
 
 
 class ChildProcess:
@@ -146,11 +149,7 @@ class ChildProcess:
         return process_usage(self.child.pid) if self.child.poll() is None else None
 
     def kill(self) -> None:
-        for process in descendants(self.child.pid):
-            try:
-                process.kill()
-            except Exception:
-                continue
+        kill_descendants(self.child.pid)
         if os.name == "posix":
             # What left the tree by a double fork is still in the session's process group.
             try:
@@ -217,14 +216,17 @@ def process_usage(pid: int) -> Usage | None:
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), idle)
 
 
-def descendants(pid: int) -> list[object]:
-    """All processes that a process has started and that still name it as an ancestor."""
+def kill_descendants(pid: int) -> None:
+    """Kills all processes that a process has started and that still name it as an ancestor."""
     import psutil
 
     try:
-        return list(psutil.Process(pid).children(recursive=True))
+        children = psutil.Process(pid).children(recursive=True)
     except psutil.Error:
-        return []
+        return
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            child.kill()
 
 
 class ProcessSandbox:
@@ -258,5 +260,3 @@ class ProcessSandbox:
         for process in self.running:
             process.kill()
         self.running.clear()
-
-

@@ -69,9 +69,7 @@ class Session:
     used_seconds: what its workers have used so far, in CPU seconds plus seconds of waiting for nothing.
     """
 
-    def __init__(
-        self, sandbox: Sandbox, assignment: Assignment, submission: Submission
-    ) -> None:
+    def __init__(self, sandbox: Sandbox, assignment: Assignment, submission: Submission) -> None:
         self.sandbox = sandbox
         self.assignment = assignment
         self.submission = submission
@@ -124,7 +122,9 @@ class Session:
             self.opened = Opened(failures, notes, End.DONE)
         except (KeyError, TypeError, AttributeError) as error:
             self.close()
-            self.opened = Opened({}, (), End.PROTOCOL, f"an unreadable reply ({type(error).__name__})")
+            self.opened = Opened(
+                {}, (), End.PROTOCOL, f"an unreadable reply ({type(error).__name__})"
+            )
         except _Ended as ended:
             self.close()
             self.opened = Opened({}, (), ended.end, ended.detail)

@@ -15,7 +15,9 @@ from grader.box.bindings.plain import Context, Functions, number
 from grader.box.faults import Blocked, InputMutated, Missing
 from grader.box.imports import Package
 
-Step = list[Any]  # ["mul", 0, 1]: an operation and the places of its operands among all values so far
+Step = list[
+    Any
+]  # ["mul", 0, 1]: an operation and the places of its operands among all values so far
 
 MAX_CELLS = 1 << 22
 
@@ -57,7 +59,9 @@ TENSOR_STEPS: dict[str, Callable[..., Any]] = SCALAR_STEPS | {
 OPERANDS = {"add": 2, "sub": 2, "mul": 2, "div": 2, "lt": 2, "gt": 2, "eq": 2, "is_close": 2}
 
 
-def execute(steps: dict[str, Callable[..., Any]], program: list[Step], leaves: Sequence[Any]) -> Any:
+def execute(
+    steps: dict[str, Callable[..., Any]], program: list[Step], leaves: Sequence[Any]
+) -> Any:
     """Runs a straight-line program; the last value is its output. See `Step`."""
     values = list(leaves)
     for name, *rest in program:
@@ -68,7 +72,9 @@ def execute(steps: dict[str, Callable[..., Any]], program: list[Step], leaves: S
         except TypeError as error:
             # `a + b` on a class without __add__: the name is missing, not the maths wrong.
             if "unsupported operand" in str(error) and error.__traceback__.tb_next is None:  # type: ignore[union-attr]
-                raise Missing(f"{type(operands[0]).__name__} has no operator for {name!r}") from None
+                raise Missing(
+                    f"{type(operands[0]).__name__} has no operator for {name!r}"
+                ) from None
             raise
     return values[-1]
 
@@ -114,9 +120,7 @@ class MiniTorch(Functions):
         names: list[str] | None = None,
     ) -> dict[str, Any]:
         """Runs a program over Scalars and `backward(upstream)`: its value and each leaf's derivative."""
-        leaves = [
-            self.scalar(v, None if names is None else names[i]) for i, v in enumerate(values)
-        ]
+        leaves = [self.scalar(v, None if names is None else names[i]) for i, v in enumerate(values)]
         output = execute(SCALAR_STEPS, program, leaves)
         self.attribute(output, "backward", "the result (a Scalar is expected)")(upstream)
         return {
@@ -201,10 +205,11 @@ class MiniTorch(Functions):
         """The numbers of a student's Tensor as an array, by its storage, shape and strides; anything
         that is no tensor comes back as `number` reads it."""
         data = getattr(tensor, "_tensor", tensor)
-        parts = [getattr(data, name, None) for name in ("_storage", "_shape", "_strides")]
-        if any(part is None for part in parts):
+        storage = getattr(data, "_storage", None)
+        shape, strides = getattr(data, "_shape", None), getattr(data, "_strides", None)
+        if storage is None or shape is None or strides is None:
             return number(tensor)
-        return self.strided(*parts, owner)
+        return self.strided(storage, shape, strides, owner)
 
     def strided(self, storage: Any, shape: Any, strides: Any, owner: str) -> Any:
         """The numbers that storage, shape and strides describe, each place checked against the storage."""
@@ -324,8 +329,13 @@ class MiniTorch(Functions):
         output = self.laid(np.full(shape, fill), order)
         given = [self.laid(array, layout) for array, layout in inputs]
         kernel(*output, *[part for triple in given for part in triple], *extra)
-        for place, ((storage, _, strides), (array, layout)) in enumerate(zip(given, inputs, strict=True)):
-            if storage.tobytes() != self.laid(array, layout)[0].tobytes() or len(strides) != array.ndim:
+        for place, ((storage, _, strides), (array, layout)) in enumerate(
+            zip(given, inputs, strict=True)
+        ):
+            if (
+                storage.tobytes() != self.laid(array, layout)[0].tobytes()
+                or len(strides) != array.ndim
+            ):
                 raise InputMutated(f"in{place}")
         return self.strided(*output, "out")
 

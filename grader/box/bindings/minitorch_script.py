@@ -68,14 +68,18 @@ class Script(plain.Script):
         leaves = self.scalars(values, names)
         output = self.program(program, leaves)
         self.lines.append(f"{output}.backward({literal(upstream)})")
-        self.lines.append(f"print({output}.data, {', '.join(f'{leaf}.derivative' for leaf in leaves)})")
+        self.lines.append(
+            f"print({output}.data, {', '.join(f'{leaf}.derivative' for leaf in leaves)})"
+        )
 
     def backward_calls(self, program: list[list[Any]], values: list[float], name: str) -> None:
         self.lines.clear()
         output = self.program(program, self.scalars(values))
         self.lines.append(f"{output}.backward(1.0)  # count how often {name}.backward is called")
 
-    def chain_rule(self, function: Any, values: list[float], upstream: float, places: list[int]) -> None:
+    def chain_rule(
+        self, function: Any, values: list[float], upstream: float, places: list[int]
+    ) -> None:
         names = self.scalars(values)
         self.lines.append("# F is a Function with the forward and backward that the handout shows")
         self.lines.append(f"y = F.apply({', '.join(names[place] for place in places)})")
@@ -120,7 +124,9 @@ class Script(plain.Script):
         self.imported(self.context_source, "Context")
         names = self.tensors(arrays, None)
         for place, value in enumerate(extra):
-            self.lines.append(f"n{place} = tensor({literal(value if isinstance(value, list) else [value])})")
+            self.lines.append(
+                f"n{place} = tensor({literal(value if isinstance(value, list) else [value])})"
+            )
             names.append(f"n{place}")
         self.lines += [
             "ctx = Context()",
@@ -130,7 +136,9 @@ class Script(plain.Script):
 
     def tensor_data(self, storage: Any, shape: Any, strides: Any) -> None:
         self.imported("minitorch.tensor_data", "TensorData")
-        self.lines.append(f"data = TensorData({literal(storage)}, {tuple(shape)}, {strides and tuple(strides)})")
+        self.lines.append(
+            f"data = TensorData({literal(storage)}, {tuple(shape)}, {strides and tuple(strides)})"
+        )
 
     def kernel(
         self,
@@ -154,7 +162,9 @@ class Script(plain.Script):
             arguments.append(f"in{place}, np.array({sides}), np.array({strides})")
         arguments += [repr(value) for value in extra]
         short = getattr(function, "__name__", "fn").strip("_")
-        self.lines.append(f"{kernel}({short})({', '.join(arguments)})  # {short}: see the check's title")
+        self.lines.append(
+            f"{kernel}({short})({', '.join(arguments)})  # {short}: see the check's title"
+        )
         self.lines.append("print(out)")
 
 

@@ -177,7 +177,9 @@ class Script:
         self.lines.append(f"print({self.take(path)}({', '.join([*map(literal, args), *named])}))")
 
     def applied(self, path: str, function: Any, *args: Any) -> None:
-        self.lines.append(f"print({self.take(path)}({literal(function)})({', '.join(map(literal, args))}))")
+        self.lines.append(
+            f"print({self.take(path)}({literal(function)})({', '.join(map(literal, args))}))"
+        )
 
     def row(self, path: str, *args: Any) -> None:
         top, _, rest = path.partition(".")
@@ -189,7 +191,9 @@ class Script:
     def forward(self, name: str, *inputs: Any) -> None:
         short = self.take(name)
         self.imported(self.context_source, "Context")
-        self.lines.append(f"print({short}.forward({', '.join(['Context()', *map(literal, inputs)])}))")
+        self.lines.append(
+            f"print({short}.forward({', '.join(['Context()', *map(literal, inputs)])}))"
+        )
 
     def vjp(self, name: str, *inputs: Any, upstream: Any) -> None:
         short = self.take(name)
@@ -214,6 +218,8 @@ class Script:
         self.imported(self.context_source, "Context")
         for place, inputs in enumerate(runs):
             self.lines.append(f"ctx{place} = Context()")
-            self.lines.append(f"{short}.forward({', '.join([f'ctx{place}', *map(literal, inputs)])})")
+            self.lines.append(
+                f"{short}.forward({', '.join([f'ctx{place}', *map(literal, inputs)])})"
+            )
         for place, u in enumerate(upstream):
             self.lines.append(f"print({short}.backward(ctx{place}, {literal(u)}))")

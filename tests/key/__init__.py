@@ -1,0 +1,1 @@
+"""The answer key, judged by means that share nothing with it."""
