@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,7 +34,8 @@ from grader.sandbox.session import End, Session
 if TYPE_CHECKING:
     from grader.checks import Declared
 
-FORMAT = 1
+FORMAT = 2
+FRAMES = ("cases", "answers", "slack")
 NUDGE = 2.0**-30
 PER_ROUNDING = 2.0**-22
 KEY_LIMITS = Limits(
@@ -118,7 +120,7 @@ def read(path: Path, digest: str) -> Module | None:
         assignment = msgspec.json.decode(tree["assignment"], type=Assignment)
         banks = {}
         for item in tree["banks"]:
-            fields = {name: tuple(item[name]) for name in ("cases", "answers", "slack")}
+            fields = {name: split(item[name]) for name in FRAMES}
             bank = CaseBank(
                 check=item["check"],
                 seed=item["seed"],
@@ -130,8 +132,25 @@ def read(path: Path, digest: str) -> Module | None:
                 return None
             banks[bank.check] = bank
         return Module(assignment, banks, digest)
-    except (OSError, wire.WireError, msgspec.DecodeError, KeyError, TypeError):
+    except (OSError, wire.WireError, msgspec.DecodeError, struct.error, KeyError, TypeError):
         return None
+
+
+def joined(frames: tuple[bytes, ...]) -> bytes:
+    """Many frames as one piece; a frame says its own length, so nothing stands between them."""
+    return b"".join(frames)
+
+
+def split(data: bytes) -> tuple[bytes, ...]:
+    """The frames that `joined` put together."""
+    found = []
+    at = 0
+    while at < len(data):
+        header, body = wire.HEAD.unpack_from(data, at)
+        end = at + wire.HEAD.size + header + body
+        found.append(data[at:end])
+        at = end
+    return tuple(found)
 
 
 def store(path: Path, module: Module) -> None:
@@ -141,7 +160,9 @@ def store(path: Path, module: Module) -> None:
         "digest": module.digest,
         "assignment": msgspec.json.encode(module.assignment),
         "banks": [
-            msgspec.to_builtins(bank, builtin_types=(bytes,)) for bank in module.banks.values()
+            {name: getattr(bank, name) for name in ("check", "seed", "edges", "digest")}
+            | {name: joined(getattr(bank, name)) for name in FRAMES}
+            for bank in module.banks.values()
         ],
     }
     with contextlib.suppress(OSError):
@@ -167,7 +188,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def content_digest(bank: CaseBank) -> str:
     """The hash of what a bank holds."""
-    return digest_of(bank.check.encode(), *bank.cases, *bank.answers, *bank.slack)
+    return digest_of(bank.check.encode(), *(joined(getattr(bank, name)) for name in FRAMES))
 
 
 # Drawing
@@ -243,10 +264,15 @@ def draw_cases(item: Declared, seed: int, count: int) -> list[bytes]:
         if len(found) >= count:
             raise Enough
 
-    # Hypothesis stops at max_examples calls, some of which repeat a case: allow for repeats.
     with contextlib.suppress(Enough):
-        explore(item, seed, keep, max_examples=4 * count)
+        explore(item, seed, keep, max_examples=max_examples(count))
     return list(found)
+
+
+def max_examples(count: int) -> int:
+    """How many examples Hypothesis may run for `count` distinct cases: some repeat a case. Shrinking must
+    use the same number, for Hypothesis draws by it."""
+    return 4 * count
 
 
 def explore(

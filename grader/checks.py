@@ -18,7 +18,7 @@ import inspect
 import itertools
 import math
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -303,7 +303,7 @@ def _validate(
         raise BrokenCheck(
             f"questions.{name} never uses its {subject!r}: it would pass any submission"
         )
-    if not any(isinstance(n, ast.Return) and n.value is not None for n in ast.walk(node)):
+    if not any(isinstance(n, ast.Return) and n.value is not None for n in _own(node)):
         raise BrokenCheck(f"questions.{name} returns nothing: there would be nothing to compare")
     if any(isinstance(n, ast.Assert) for n in ast.walk(node)):
         raise BrokenCheck(f"questions.{name} asserts; a question only returns values")
@@ -313,6 +313,14 @@ def _validate(
             raise BrokenCheck(
                 f"questions.{name} has no argument {argument!r}; it takes {', '.join(sorted(names))}"
             )
+
+
+def _own(function: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function's own body: what functions inside it hold is left out."""
+    for child in ast.iter_child_nodes(function):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            yield child
+            yield from _own(child)
 
 
 __all__ = [

@@ -145,6 +145,7 @@ def run(
     """Grades MODULE and prints the report."""
     from grader.course import find_course, unknown
     from grader.intake import read_submission
+    from grader.sandbox.choose import choose
 
     course = find_course(Path.cwd(), course_dir)
     if module not in course.settings.modules:
@@ -164,7 +165,7 @@ def run(
             if task not in [t.id for t in ready.assignment.tasks]:
                 raise UsageError(unknown("task", task, [t.id for t in ready.assignment.tasks]))
         taken = read_submission(path, ready.assignment.expects)
-        box = choose_sandbox(sandbox or course.settings.isolation.sandbox, ready.assignment.preload)
+        box = choose(sandbox or course.settings.isolation.sandbox, ready.assignment.preload)
         report = grade_one(course, ready, taken, box, only=only, seed=seed, progress=progress)
     finally:
         progress.clear()
@@ -203,33 +204,6 @@ def load_banks(course: Course, module: str, seed: int | None, progress: Progress
         progress.say(f"drawing the cases of {module} (once): {done}/{total} {key}")
 
     return bank.load(with_seed(course, seed), module, drawing)
-
-
-def choose_sandbox(name: str, preload: Sequence[str]) -> Sandbox:
-    """The sandbox of that name; `auto` is the strongest that works here."""
-    from grader.sandbox.process import ProcessSandbox
-
-    if name == "process":
-        return ProcessSandbox()
-    available, reason = jail_available()
-    if available:
-        from grader.sandbox.jail import Jail
-
-        return Jail(preload=tuple(preload))
-    if name == "jail":
-        raise UsageError(
-            f"the jail does not work here: {reason}. Try --sandbox process, or see `grade doctor`"
-        )
-    return ProcessSandbox()
-
-
-def jail_available() -> tuple[bool, str]:
-    """Whether the jail works on this machine, and if not, why."""
-    if sys.platform != "linux":
-        return False, "it needs Linux"
-    from grader.sandbox.jail import Jail
-
-    return Jail.available()
 
 
 def grade_one(
@@ -535,6 +509,7 @@ def replay(
 
     from grader.course import find_course, unknown
     from grader.intake import read_submission
+    from grader.sandbox.choose import choose
 
     stored = read_report(report)
     keys = [f"{v.task}/{v.title}" for v in stored.checks]
@@ -566,7 +541,7 @@ def replay(
         taken = read_submission(submission or Path(stored.origin), few.expects)
         if taken.digest[:16] != stored.provenance.submission_digest:
             click.echo("note: the submission has changed since this report was made", err=True)
-        box = choose_sandbox(sandbox or course.settings.isolation.sandbox, few.preload)
+        box = choose(sandbox or course.settings.isolation.sandbox, few.preload)
         again = grade_one(
             course,
             msgspec.structs.replace(ready, assignment=few),

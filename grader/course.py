@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 import os
 import re
 import sys
@@ -137,6 +138,8 @@ def load_course(root: Path) -> Course:
             raise UsageError(
                 f"{path}:{locate('modules', at)}: modules: {name!r} has no assignments/{name}/module.yaml"
             )
+        if name in settings.modules[:at]:
+            raise UsageError(f"{path}:{locate('modules', at)}: modules: {name!r} is named twice")
     if not settings.modules:
         raise UsageError(f"{path}:{locate('modules')}: modules: name at least one module")
     if settings.earlier not in ("student", "reference"):
@@ -157,7 +160,18 @@ def load_course(root: Path) -> Course:
             raise UsageError(
                 f"{path}:{locate('limits', name)}: limits: {unknown('module', name, settings.modules)}"
             )
+        check_limits(settings.limits[name], path, locate, "limits", name)
     return Course(root, settings)
+
+
+def check_limits(limits: Limits, path: Path, locate: Any, *keys: str) -> None:
+    """Raises UsageError for a limit that is no positive number."""
+    for name, value in msgspec.structs.asdict(limits).items():
+        if not 0 < value < math.inf:
+            raise UsageError(
+                f"{path}:{locate(*keys, name)}: {'.'.join([*keys, name])}: "
+                f"expected more than 0, not {value:g}"
+            )
 
 
 def load_module(course: Course, module: str) -> ModuleFile:
@@ -174,15 +188,24 @@ def load_module(course: Course, module: str) -> ModuleFile:
                 f"{path}:{locate('tasks', at, 'id')}: tasks: two tasks have the id {task.id!r}"
             )
         seen.add(task.id)
-        if not task.points > 0:
+        if not 0 < task.points < math.inf:
+            wanted = "a number of points" if task.points > 0 else "more than 0"
             raise UsageError(
-                f"{path}:{locate('tasks', at, 'points')}: points: expected more than 0, not {task.points:g}"
+                f"{path}:{locate('tasks', at, 'points')}: points: expected {wanted}, not {task.points:g}"
             )
         for needed in task.needs:
             if needed not in ids[:at]:
                 raise UsageError(
                     f"{path}:{locate('tasks', at, 'needs')}: needs: {needed!r} is no task before {task.id!r}"
                 )
+    for at, name in enumerate(settings.expects):
+        if not name.isidentifier():
+            raise UsageError(
+                f"{path}:{locate('expects', at)}: expects: {name!r} is no name of a module"
+            )
+    if not settings.expects:
+        raise UsageError(f"{path}:{locate('expects')}: expects: name at least one module")
+    check_limits(settings.limits, path, locate, "limits")
     from grader.box.worker import BINDINGS
 
     if settings.binding not in BINDINGS:
@@ -202,7 +225,6 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
 
     folder = course.folder(module)
     settings = load_module(course, module)
-    text = (folder / "questions.py").read_text(encoding="utf-8")
 
     def run() -> None:
         questions = types.ModuleType("questions")
@@ -253,6 +275,7 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
                 f"{folder / 'checks.py'}: {d.check.title!r}: {unknown('comparison', d.check.compare, COMPARISONS)}"
             )
     limits = settings.limits
+    text = (folder / "questions.py").read_text(encoding="utf-8")
     checks_ = tuple(
         d.check
         if d.check.seconds
@@ -304,6 +327,11 @@ def read_yaml(path: Path, kind: type[T]) -> tuple[T, Any]:
         raise UsageError(f"{path}: cannot be read: {error}") from error
     loader = yaml.SafeLoader(text)
     try:
+        for event in yaml.parse(text, yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                # A file of a dozen lines of aliases stands for more values than memory holds.
+                line = event.start_mark.line + 1
+                raise UsageError(f"{path}:{line}: *{event.anchor}: write the value out; aliases are not read")
         node = loader.get_single_node()
         data = loader.construct_document(node) if node is not None else None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -342,19 +370,23 @@ def _line(node: Any, keys: Any) -> int:
     return line
 
 
-def _repeated(node: Any) -> tuple[str, int] | None:
+def _repeated(node: Any, known: set[int] | None = None) -> tuple[str, int] | None:
+    known = set() if known is None else known
+    if id(node) in known:
+        return None  # an alias: it may stand in many places, or inside itself
+    known.add(id(node))
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
             if key.value in seen:
                 return str(key.value), key.start_mark.line + 1
             seen.add(key.value)
-            inner = _repeated(value)
+            inner = _repeated(value, known)
             if inner:
                 return inner
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
-            inner = _repeated(value)
+            inner = _repeated(value, known)
             if inner:
                 return inner
     return None

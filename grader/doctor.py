@@ -48,8 +48,8 @@ def _python() -> list[Finding]:
 
 
 def _sandboxes() -> list[Finding]:
-    from grader.cli import jail_available
     from grader.model import Limits
+    from grader.sandbox.choose import jail_available
     from grader.sandbox.process import ProcessSandbox
 
     found = []

@@ -7,6 +7,7 @@ from grader.checks import (
     Tolerance,
     away_from,
     case,
+    eighths,
     integers,
     lists_of,
     reals,
@@ -51,6 +52,8 @@ UNARY = {
 ties = st.one_of(
     st.fixed_dictionaries({"x": reals(), "y": reals()}),
     reals().map(lambda x: {"x": x, "y": x}),
+    # Near, but not equal: `==` is no comparison with a tolerance.
+    reals().map(lambda x: {"x": x, "y": x + 2.0**-8}),
 )
 
 scalars = task("1.2")
@@ -66,7 +69,7 @@ scalars.check(
     case(x=reals(-30, 30)),
     function="Sigmoid",
     title="Sigmoid.forward is right far from 0 as well",
-    edges=[{"x": -700.0}, {"x": 700.0}],
+    edges=[{"x": -1000.0}, {"x": 1000.0}],
 )
 scalars.check(questions.forward_two, case(x=reals(), y=reals()), function="Mul")
 for name in ("LT", "EQ"):
@@ -113,24 +116,19 @@ chain.check(questions.chain_three, case(x=reals(), y=reals(), z=reals(), upstrea
 
 # Task 1.4: programs over Scalars
 
-ONE = ["neg", "add_number", "mul_number", "sub_number", "number_add", "number_mul", "sigmoid"]
+# Only additions, products and negations: a fault in another Function has checks of its own.
+ONE = ["neg", "add_number", "mul_number", "sub_number", "number_add", "number_mul"]
 TWO = ["add", "mul", "sub"]
 
 
 @st.composite
 def chains(draw):
     """Programs in which each value is used once, by the next step."""
-    steps = draw(st.lists(st.sampled_from([*ONE, "inv"]), min_size=1, max_size=5))
     program = []
-    for name in steps:
-        if name == "inv":
-            # 1 / (1 + sigmoid) stays away from the pole.
-            program += [["sigmoid", len(program)], ["number_add", len(program) + 1, 1.0]]
-            program.append(["number_div", len(program), 1.0])
-        else:
-            program.append(
-                [name, len(program), *([draw(reals(-3, 3))] if "number" in name else [])]
-            )
+    for name in draw(st.lists(st.sampled_from(ONE), min_size=1, max_size=6)):
+        program.append(
+            [name, len(program), *([draw(eighths(-3, 3))] if "number" in name else [])]
+        )
     return {"program": program, "leaves": [draw(reals(-3, 3))], "upstream": draw(upstreams())}
 
 
@@ -186,7 +184,7 @@ for name, arity in {"Mul": 2, "Inv": 1, "Sigmoid": 1, "ReLU": 1, "Exp": 1}.items
         tolerance=EPSILON if name == "Inv" else None,
         after=[MUL if name == "Mul" else ONE_INPUT.format(function=name)],
     )
-backward.check(questions.path, chains(), tolerance=EPSILON, weight=2)
+backward.check(questions.path, chains(), tolerance=GRAPH, weight=2)
 backward.check(
     questions.reused,
     graphs(reuse=True),
@@ -220,7 +218,7 @@ for step, name in {"lt": "<", "gt": ">", "eq": "=="}.items():
     )
 backward.check(
     questions.deep,
-    case(x=reals(), depth=integers(20, 250), upstream=upstreams()),
+    case(x=reals(), depth=integers(20, 120), upstream=upstreams()),
     edges=[{"x": 1.0, "depth": 280, "upstream": 2.0}],
 )
 backward.check(questions.visits, case(x=reals()), compare="growth", weight=2)

@@ -141,7 +141,7 @@ class _Encoder:
                 return self.array(np.ndarray.view(value, np.ndarray))
             if issubclass(kind, np.generic):
                 return self.scalar(value)
-        return {"t": clean(_type_name(kind), 200)}
+        return {"t": clean(type_name(kind), 200)}
 
     def array(self, value: Any) -> Any:
         np = self.numpy
@@ -155,11 +155,12 @@ class _Encoder:
         plain = self.numpy.generic.item(value)
         if type(plain) in (float, int, bool):
             return self.node(plain)
-        return {"t": clean(_type_name(type(value)), 200)}
+        return {"t": clean(type_name(type(value)), 200)}
 
 
-def _type_name(kind: type) -> str:
-    return str(type.__getattribute__(kind, "__name__"))
+def type_name(kind: type) -> str:
+    """A class' name by `type`'s own descriptor, so that no metaclass can answer in its place."""
+    return str(type.__dict__["__name__"].__get__(kind))
 
 
 def encode(tree: Any) -> bytes:
@@ -262,6 +263,9 @@ class _Decoder:
         if type(shape) is not list or len(shape) > 16:
             raise WireError("an array without a sensible shape")
         if not all(type(n) is int and 0 <= n < 2**40 for n in shape):
+            raise WireError("an array with an impossible shape")
+        if math.prod(n or 1 for n in shape) >= 2**48:
+            # numpy counts an empty array's other sides too, and refuses what it cannot address.
             raise WireError("an array with an impossible shape")
         count = math.prod(shape)
         data = self.slice(offset, count * np.dtype(dtype).itemsize)

@@ -9,7 +9,6 @@ and not those before it.
 from __future__ import annotations
 
 import builtins
-import functools
 import importlib
 import os
 import signal
@@ -21,7 +20,7 @@ from typing import Any, Protocol
 
 from grader.box import imports, wire
 from grader.box.faults import Blocked, InputMutated, Missing, TimeLimit
-from grader.box.wire import Raised, WireError, clean
+from grader.box.wire import Raised, WireError, clean, type_name
 
 FLUSH_SECONDS = 0.005
 BINDINGS = {
@@ -39,6 +38,7 @@ class Binding(Protocol):
 class Clock:
     """A limit on this process' processor time that interrupts Python code where it is.
 
+    It runs from `start` to `stop`, but rings only while `armed`: student code is interrupted, ours never.
     The grader holds a second, harder limit outside; this one exists to say *where* the time went.
     """
 
@@ -53,13 +53,11 @@ class Clock:
             raise TimeLimit
 
     def start(self, seconds: float) -> None:
-        self.armed = True
         if self.usable:
             # Rings again and again: a bare `except:` in a loop swallows the first one only.
-            signal.setitimer(signal.ITIMER_PROF, seconds, 0.05)
+            signal.setitimer(signal.ITIMER_PROF, max(seconds, 0.01), 0.05)
 
     def stop(self) -> None:
-        self.armed = False
         if self.usable:
             signal.setitimer(signal.ITIMER_PROF, 0)
 
@@ -99,7 +97,7 @@ class Channel:
 def describe(error: BaseException, root: str) -> Raised:
     """An exception as plain text. The student's `__str__` may lie, raise or be huge: it runs here, in
     the box, and only a cut text leaves."""
-    name = str(type.__getattribute__(type(error), "__name__"))
+    name = type_name(type(error))
     kind = "error"
     if isinstance(error, TimeLimit):
         kind = "timeout"
@@ -162,15 +160,17 @@ class Worker:
         self.questions: dict[str, Any] = {}
         self.output_bytes = 16 << 20
 
-    def guarded(self, action: Callable[[], Any], seconds: float) -> Any:
+    def guarded(self, action: Callable[..., Any], *args: Any, **options: Any) -> Any:
         """What `action` returns, or the Raised of what it raised, be it SystemExit or a time limit."""
+        clock = self.clock
         try:
             try:
-                self.clock.start(seconds)
-                return action()
+                clock.armed = True
+                return action(*args, **options)
             finally:
-                self.clock.stop()
+                clock.armed = False
         except BaseException as error:
+            clock.armed = False
             return describe(error, self.root)
 
     def open(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -186,7 +186,9 @@ class Worker:
             importlib.import_module(name)
         binding = importlib.import_module(BINDINGS[message["binding"]])
         package = imports.Package(self.root, message["expects"])
-        failure = self.guarded(package.load, message["import_seconds"])
+        self.clock.start(message["import_seconds"])
+        failure = self.guarded(package.load)
+        self.clock.stop()
         failures = {name: describe(error, self.root) for name, error in package.failures.items()}
         if isinstance(failure, Raised):
             failures.setdefault(message["expects"][0], failure)
@@ -208,25 +210,23 @@ class Worker:
         that no case can reach another one's arrays."""
         question = self.questions[message["question"]]
         given = message["given"]
-        left = float(message["seconds"])
         answers: list[bytes] = []
         first = 0
         last_flush = time.monotonic()
         began = time.process_time()
+        self.clock.start(float(message["seconds"]))
         for number, frame in enumerate(message["cases"]):
             if answers and time.monotonic() - last_flush > FLUSH_SECONDS:
                 yield self.part(first, answers, began)
                 first, answers, last_flush = number, [], time.monotonic()
-            before = time.process_time()
             inputs = wire.decode(frame)
-            bound = functools.partial(question, self.subject, **given, **inputs)
-            answer = self.guarded(bound, max(left, 0.01))
-            left -= time.process_time() - before
+            answer = self.guarded(question, self.subject, **given, **inputs)
             answers.append(self.encoded(answer, inputs, frame))
-            if isinstance(answer, Raised):
+            if type(answer) is Raised:
                 final = answer.kind in ("timeout", "missing", "unimplemented", "blocked")
                 if final and (number == 0 or answer.kind == "timeout"):
                     break
+        self.clock.stop()
         yield self.part(first, answers, began) | {"done": True}
 
     def part(self, first: int, answers: list[bytes], began: float) -> dict[str, Any]:
@@ -235,7 +235,7 @@ class Worker:
     def encoded(self, answer: Any, inputs: dict[str, Any], frame: bytes) -> bytes:
         """The answer's frame; a Raised in its place when it cannot travel or an input was changed."""
         try:
-            if not isinstance(answer, Raised) and wire.encode(inputs) != frame:
+            if type(answer) is not Raised and mutable(inputs) and wire.encode(inputs) != frame:
                 changed = [
                     name
                     for name, value in wire.decode(frame).items()
@@ -267,11 +267,9 @@ class Worker:
                     self.channel.send(reply | part)
 
 
-def quiet(number: int) -> None:
-    """Points one of the standard streams at the null device."""
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, number)
-    os.close(null)
+def mutable(inputs: dict[str, Any]) -> bool:
+    """Whether anything in the inputs could be changed in place at all."""
+    return not all(type(value) in (float, int, str, bool) for value in inputs.values())
 
 
 def serve(read_fd: int, write_fd: int, scratch: str) -> None:

@@ -125,6 +125,9 @@ def _tree(
         if type(observed) not in (float, int):
             return Mismatch(path, "type", f"the number {expected!r}", _kind(observed))
         return _number(float(expected), observed, tolerance, slack, path)
+    if type(expected) is str:
+        same = type(observed) is str and observed == expected
+        return None if same else Mismatch(path, "value", expected, show(observed))
     if type(expected) is not type(observed):
         return Mismatch(path, "type", _kind(expected), _kind(observed))
     return None if expected == observed else Mismatch(path, "value", show(expected), show(observed))
@@ -163,9 +166,9 @@ def _array(
     if tuple(observed.shape) != shape:
         return Mismatch(path, "shape", f"shape {shape}", f"shape {tuple(observed.shape)}")
     want, got = expected.astype(np.float64), observed.astype(np.float64)
-    room = tolerance.absolute + tolerance.relative * np.abs(want)
-    room = room + tolerance.conditioning * (slack if isinstance(slack, float) else 0.0)
     with np.errstate(all="ignore"):
+        room = tolerance.absolute + tolerance.relative * np.abs(want)
+        room = room + tolerance.conditioning * (slack if isinstance(slack, float) else 0.0)
         finite = np.isfinite(want) & np.isfinite(got)
         same = (want == got) | (np.isnan(want) & np.isnan(got))
         fine = np.where(finite, np.abs(want - got) <= room, same)

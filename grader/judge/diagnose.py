@@ -124,6 +124,9 @@ def _type(failure: Failure) -> str:
 
 
 def _shape(failure: Failure) -> str:
+    e, o = _leaves(failure)
+    if failure.mismatch.kind == "shape" and _same(sorted(e), sorted(o)):
+        return "The right numbers come in another shape: look at the order of the axes."
     if failure.mismatch.kind == "shape" and "gradients" in failure.mismatch.path:
         return "A gradient has the shape of its input: sum it over the axes along which the input was broadcast."
     return ""
@@ -162,6 +165,8 @@ def _swapped(failure: Failure) -> str:
 def _upstream(failure: Failure) -> str:
     e, o = _leaves(failure)
     upstream = _flat(failure.inputs.get("upstream"))
+    if failure.mismatch.kind == "shape":
+        return ""
     if not upstream or len(e) != len(o) or not e:
         return ""
     factors = upstream * len(e) if len(upstream) == 1 else upstream

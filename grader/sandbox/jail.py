@@ -32,6 +32,7 @@ from grader.model import Limits, Wall
 from grader.sandbox import Usage
 
 MIB = 1 << 20
+CHUNK = 1 << 16  # received at a time; more would cost more in fresh pages than in calls
 SCRATCH_MB = 64
 START_SECONDS = 30.0
 PRELOAD_SECONDS = 180.0  # the first import of numba on a slow machine
@@ -238,7 +239,7 @@ class JailProcess:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                data = self._data.recv(MIB)
+                data = self._data.recv(CHUNK)
             except BlockingIOError:
                 if not _wait(self._data, select.POLLIN, deadline):
                     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import autograd.numpy as anp
@@ -169,11 +170,12 @@ def test_all(data: st.DataObject, shape: tuple[int, ...]) -> None:
     assert t.grad.to_numpy().tolist() == np.zeros(shape).tolist()
 
 
-@given(data=st.data(), shape=sides, seed=seeds)
+@given(data=st.data(), shape=st.permutations([1, 2, 3, 2]).map(tuple), seed=seeds)
 @same_cases
 def test_permute(data: st.DataObject, shape: tuple[int, ...], seed: int) -> None:
     x = data.draw(arrays(shape, eighths))
-    order = tuple(data.draw(st.permutations(range(len(shape)))))
+    # Sampled, because a drawn permutation leans towards one that changes little.
+    order = data.draw(st.sampled_from(list(permutations(range(len(shape))))))
     judge(
         *under_test(lambda t: t.permute(*order), drawn_orders(data, x)),
         lambda a: anp.transpose(a, order),

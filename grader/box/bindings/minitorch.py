@@ -89,15 +89,6 @@ class MiniTorch(Functions):
         except (Missing, Blocked):
             return Context()
 
-    def attempt(self, error: str, action: Callable[[], Any]) -> Any:
-        """What `action` returns, or the text "raises <error>" when it raises the student's error of
-        that name; other exceptions go on."""
-        expected = self.get(error)
-        try:
-            return action()
-        except expected:
-            return f"raises {error}"
-
     # Scalars
 
     def scalar(self, value: float, name: str | None = None) -> Any:
@@ -305,6 +296,22 @@ class MiniTorch(Functions):
             "strides": [int(n) for n in data.strides],
             "values": self.array(data),
         }
+
+    def shape_from(self, name: str, *shapes: Sequence[int]) -> Any:
+        """The shape that a function of `tensor_data` makes of shapes; the text "raises IndexingError"
+        when it raises that. Other exceptions go on."""
+        refusal = self.get("tensor_data.IndexingError")
+        try:
+            return [int(n) for n in self.get(f"tensor_data.{name}")(*map(tuple, shapes))]
+        except refusal:
+            return "raises IndexingError"
+
+    def index_from(self, name: str, dims: int, *args: Any) -> list[int]:
+        """The index that a function of `tensor_data` writes into its last argument, filled with -1 before."""
+        out = self.integers([-1] * dims)
+        given = [self.integers(arg) if isinstance(arg, list) else arg for arg in args]
+        self.get(f"tensor_data.{name}")(*given, out)
+        return [int(i) for i in out]
 
     def integers(self, values: Sequence[int]) -> Any:
         import numpy as np

@@ -140,6 +140,24 @@ class Script(plain.Script):
             f"data = TensorData({literal(storage)}, {tuple(shape)}, {strides and tuple(strides)})"
         )
 
+    def shape_from(self, name: str, *shapes: Any) -> None:
+        short = self.take(f"tensor_data.{name}")
+        self.lines.append(f"print({short}({', '.join(str(tuple(shape)) for shape in shapes)}))")
+
+    def index_from(self, name: str, dims: int, *args: Any) -> None:
+        short = self.take(f"tensor_data.{name}")
+        if "import numpy as np" not in self.lines:
+            self.lines.insert(0, "import numpy as np")
+        given = [f"np.array({arg})" if isinstance(arg, list) else repr(arg) for arg in args]
+        self.lines += [
+            f"index = np.array({[-1] * dims})",
+            f"{short}({', '.join([*given, 'index'])})",
+            "print(index)",
+        ]
+
+    def data_layout(self, data: Any) -> None:
+        self.lines.append("print(data.shape, data.strides, data._storage)")
+
     def kernel(
         self,
         name: str,

@@ -1,0 +1,69 @@
+# Every verb makes its own .venv from the locked requirements; nothing else on the machine is changed.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+EXAMPLE ?= examples/three_bugs
+WORKERS ?= 2
+
+.PHONY: help demo test lint format bench template lock clean
+
+help:
+	@echo "make demo      grade an example submission and write out/report.html"
+	@echo "make test      run the tests"
+	@echo "make lint      formatting, lint, types, import rules"
+	@echo "make bench     speed and memory, as ratios (bench/README.md)"
+	@echo "make template  write student_template/ again from reference/"
+	@echo "make lock      lock the requirements anew"
+
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+	@echo "making $(VENV)/"
+	@$(PYTHON) -m venv $(VENV) || { echo "python -m venv failed: on Debian and Ubuntu, install python3-venv"; exit 2; }
+	@touch $@
+
+$(VENV)/run: $(VENV)/made requirements.lock pyproject.toml
+	@echo "installing what grading needs into $(VENV)/ (requirements.lock)"
+	@$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run requirements-dev.lock
+	@echo "installing what the tests need into $(VENV)/ (requirements-dev.lock)"
+	@$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/run
+	@mkdir -p out
+	@echo "grading $(EXAMPLE): the first run draws the cases of module2, later ones take seconds"
+	@$(VENV)/bin/grade module2 --submission $(EXAMPLE) --html out/report.html; code=$$?; \
+	  [ $$code -le 1 ] || exit $$code; echo "the same report as a page: out/report.html"
+
+test: $(VENV)/dev
+	@echo "running the tests on $(WORKERS) processes"
+	@$(RUN) pytest -n $(WORKERS) --dist worksteal
+
+lint: $(VENV)/dev
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/dev
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+bench: $(VENV)/dev
+	$(VENV)/bin/python bench/grading.py
+
+template: $(VENV)/run
+	$(VENV)/bin/grade template
+
+lock: $(VENV)/dev
+	$(RUN) piptools compile $(LOCK) -o requirements.lock pyproject.toml
+	$(RUN) piptools compile $(LOCK) --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+LOCK := --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
+  --no-emit-find-links --no-emit-trusted-host --build-deps-for editable
+
+clean:
+	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache
