@@ -34,7 +34,8 @@ from grader.sandbox.session import End, Session
 if TYPE_CHECKING:
     from grader.checks import Declared
 
-FORMAT = 2
+FORMAT = 3
+KEPT = 8  # stored versions of a module; older ones are removed
 FRAMES = ("cases", "answers", "slack")
 NUDGE = 2.0**-30
 PER_ROUNDING = 2.0**-22
@@ -71,19 +72,21 @@ def module_digest(course: Course, module: str) -> str:
 
     engine = Path(grader.__file__).parent
     files: list[Path] = sorted((engine / "box").rglob("*.py"))
-    files += [engine / "checks.py", engine / "bank.py", engine / "model.py"]
+    files += [engine / name for name in ("checks.py", "bank.py", "model.py", "course.py")]
     folder = course.folder(module)
     files += [folder / name for name in ("module.yaml", "questions.py", "checks.py")]
     if course.reference.is_dir():
         files += sorted(p for p in course.reference.rglob("*.py") if "__pycache__" not in p.parts)
     parts = [
-        f"{FORMAT} {grader.__version__} {importlib.metadata.version('hypothesis')}".encode(),
+        f"{FORMAT} {grader.__version__}".encode(),
+        *(importlib.metadata.version(name).encode() for name in ("hypothesis", "numpy")),
         f"{module} {course.settings.seed} {course.settings.cases}".encode(),
         msgspec.json.encode(course.settings.limits.get(module)),
     ]
     for path in files:
         try:
-            parts += [path.name.encode(), path.read_bytes()]
+            near = path.parent.name + "/" + path.name
+            parts += [near.encode("utf-8", "surrogateescape"), path.read_bytes()]
         except OSError as error:
             raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     return digest_of(*parts)
@@ -114,10 +117,23 @@ def load(course: Course, module: str, progress: Progress | None = None) -> Modul
 def read(path: Path, digest: str) -> Module | None:
     """A stored module; None when there is none, or when the file is damaged or of another content."""
     try:
-        tree = wire.decode(path.read_bytes())
+        return from_frame(path.read_bytes(), digest)
+    except OSError:
+        return None
+
+
+def from_frame(data: bytes, digest: str) -> Module | None:
+    """What `as_frame` wrote; None when it is damaged or of another content."""
+    try:
+        tree = wire.decode(data)
         if tree["format"] != FORMAT or tree["digest"] != digest:
             return None
         assignment = msgspec.json.decode(tree["assignment"], type=Assignment)
+        # What is given to a check may hold what JSON has no word for (arrays, infinities).
+        checks = zip(assignment.checks, tree["given"], strict=True)
+        assignment = msgspec.structs.replace(
+            assignment, checks=tuple(msgspec.structs.replace(c, given=g) for c, g in checks)
+        )
         banks = {}
         for item in tree["banks"]:
             fields = {name: split(item[name]) for name in FRAMES}
@@ -132,7 +148,7 @@ def read(path: Path, digest: str) -> Module | None:
                 return None
             banks[bank.check] = bank
         return Module(assignment, banks, digest)
-    except (OSError, wire.WireError, msgspec.DecodeError, struct.error, KeyError, TypeError):
+    except (wire.WireError, msgspec.DecodeError, struct.error, KeyError, TypeError, ValueError):
         return None
 
 
@@ -155,19 +171,33 @@ def split(data: bytes) -> tuple[bytes, ...]:
 
 def store(path: Path, module: Module) -> None:
     """Writes a module's banks, whole or not at all. A cache that cannot be written is no error."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, as_frame(module))
+        for old in sorted(path.parent.glob(f"{module.assignment.name}-*.bank"), key=_age)[KEPT:]:
+            old.unlink()
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was written, with the youngest first."""
+    return -path.stat().st_mtime
+
+
+def as_frame(module: Module) -> bytes:
+    """A module with its banks as one frame; `from_frame` reads it."""
+    bare = tuple(msgspec.structs.replace(c, given={}) for c in module.assignment.checks)
     tree = {
         "format": FORMAT,
         "digest": module.digest,
-        "assignment": msgspec.json.encode(module.assignment),
+        "assignment": msgspec.json.encode(msgspec.structs.replace(module.assignment, checks=bare)),
+        "given": [check.given for check in module.assignment.checks],
         "banks": [
             {name: getattr(bank, name) for name in ("check", "seed", "edges", "digest")}
             | {name: joined(getattr(bank, name)) for name in FRAMES}
             for bank in module.banks.values()
         ],
     }
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, wire.encode(tree))
+    return wire.encode(tree)
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -211,7 +241,11 @@ def build(course: Course, module: str, digest: str, progress: Progress | None = 
             banks[item.check.key] = draw(item, seed, item.cases or course.settings.cases, session)
         if progress is not None:
             progress("", len(declared), len(declared))
-    return Module(assignment, banks, digest)
+    # The first grading uses just what later ones will read.
+    built = from_frame(as_frame(Module(assignment, banks, digest)), digest)
+    if built is None:
+        raise BrokenCheck(f"{module}: what its checks are given cannot be stored")
+    return built
 
 
 @contextlib.contextmanager
@@ -219,6 +253,8 @@ def reference_session(course: Course, assignment: Assignment) -> Iterator[Sessio
     """A worker that answers with the reference: the same worker, wire and binding as a submission's."""
     from grader.intake import read_folder
 
+    if not course.reference.is_dir():
+        raise UsageError(f"{course.reference}: there is no such folder, so nothing can be answered")
     submission = read_folder(course.reference, assignment.expects)
     sandbox = ProcessSandbox()
     relaxed = msgspec.structs.replace(assignment, limits=KEY_LIMITS)
@@ -233,9 +269,18 @@ def draw(item: Declared, seed: int, count: int, session: Session) -> CaseBank:
     """The bank of one check: its edges, then `count` different cases drawn from its domain (all of them
     when the domain holds fewer), smallest first."""
     check = item.check
-    edges = [wire.encode(edge) for edge in item.edges]
-    drawn = sorted(set(draw_cases(item, seed, count)) - set(edges), key=size)
-    cases = tuple(dict.fromkeys(edges)) + tuple(drawn)
+    edges = list(dict.fromkeys(case_frame(item, edge) for edge in item.edges))
+    try:
+        found = draw_cases(item, seed, count)
+    except BrokenCheck:
+        raise
+    except Exception as error:
+        # The author's own functions run here (map, filter, composite), and Hypothesis has errors of its own.
+        raise BrokenCheck(
+            f"{check.key}: its domain draws no case: {type(error).__name__}: {error}"
+        ) from error
+    drawn = sorted(set(found) - set(edges), key=size)
+    cases = (*edges, *drawn)
     if not drawn:
         raise BrokenCheck(f"{check.key}: its domain draws no case")
     answers = ask_reference(check, cases, session)
@@ -250,9 +295,33 @@ def draw(item: Declared, seed: int, count: int, session: Session) -> CaseBank:
     return msgspec.structs.replace(bank, digest=content_digest(bank))
 
 
-def size(frame: bytes) -> tuple[int, bytes]:
-    """How big a case is to a reader: the length of its frame, then its bytes to break ties."""
-    return len(frame), frame
+def size(frame: bytes) -> tuple[int, float, bytes]:
+    """How big a case is to a reader: how many values it holds, then how far these are from 0 and from
+    whole numbers, then its bytes to break ties."""
+    values = list(_values(wire.decode(frame)))
+    return len(values), sum(map(_complexity, values)), frame
+
+
+def _values(tree: Any) -> Iterator[Any]:
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _values(item)
+    elif hasattr(tree, "dtype"):
+        yield from tree.reshape(-1).tolist()
+    else:
+        yield tree
+
+
+def _complexity(value: Any) -> float:
+    """0 for 0, 1 for 1 and -1 (a minus counts a little), 2 for 2 and for 1/2, much for 3.140625."""
+    if not isinstance(value, (int, float)) or value != value:
+        return 1.0
+    if not 1e-9 < abs(value) < 1e9:
+        return 0.0 if value == 0 else 1e9
+    above, below = float(abs(value)).as_integer_ratio()
+    return min(float(above + below), 1e9) - 1.0 + (0.25 if value < 0 else 0.0)
 
 
 def draw_cases(item: Declared, seed: int, count: int) -> list[bytes]:
@@ -260,13 +329,27 @@ def draw_cases(item: Declared, seed: int, count: int) -> list[bytes]:
     found: dict[bytes, None] = {}
 
     def keep(inputs: dict[str, Any]) -> None:
-        found[wire.encode(inputs)] = None
+        found[case_frame(item, inputs)] = None
         if len(found) >= count:
             raise Enough
 
     with contextlib.suppress(Enough):
         explore(item, seed, keep, max_examples=max_examples(count))
     return list(found)
+
+
+def case_frame(item: Declared, inputs: Any) -> bytes:
+    """A case as a frame, its arguments in the order of the question's own.
+
+    Raises BrokenCheck when the arguments are not those that the question takes.
+    """
+    if not isinstance(inputs, dict) or set(inputs) != set(item.arguments):
+        has = ", ".join(map(str, inputs)) if isinstance(inputs, dict) else type(inputs).__name__
+        raise BrokenCheck(
+            f"{item.check.key}: the question takes {', '.join(item.arguments) or 'no argument'}, "
+            f"and a case gives {has or 'none'}"
+        )
+    return wire.encode({name: inputs[name] for name in item.arguments})
 
 
 def max_examples(count: int) -> int:

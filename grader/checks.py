@@ -104,12 +104,13 @@ def lists_of(elements: Strategy, min_size: int, max_size: int) -> Strategy:
 # Domains of arrays
 
 
-def shapes(min_dims: int = 1, max_dims: int = 3, max_side: int = 4) -> Strategy:
-    """Shapes as tuples, every side at least 1; small ones first."""
+def shapes(min_dims: int = 1, max_dims: int = 3, max_side: int = 4, max_cells: int = 8) -> Strategy:
+    """Shapes as tuples, every side at least 1, with at most `max_cells` cells; small ones first."""
     found = [
         sides
         for dims in range(min_dims, max_dims + 1)
         for sides in itertools.product(range(1, max_side + 1), repeat=dims)
+        if math.prod(sides) <= max_cells
     ]
     return st.sampled_from(sorted(found, key=lambda sides: (math.prod(sides), len(sides))))
 
@@ -174,12 +175,16 @@ _eighths = eighths()
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """A check with what stays at home: its domain and the cases its author wrote."""
+    """A check with what stays at home: its domain and the cases its author wrote.
+
+    arguments: what a case must give, in the order of the question's parameters.
+    """
 
     check: Check
     domain: Strategy
     edges: tuple[dict[str, Any], ...]
     cases: int | None
+    arguments: tuple[str, ...]
 
 
 class _Collector:
@@ -234,7 +239,7 @@ class TaskChecks:
             raise BrokenCheck(
                 f"{question.__name__}: its sentence names {error}, which is not given"
             ) from None
-        _validate(question, given, [dict(edge) for edge in edges])
+        arguments = _validate(question, given, [dict(edge) for edge in edges])
         if not weight > 0:
             raise BrokenCheck(f"{sentence}: a weight must be more than 0, not {weight}")
         record = Check(
@@ -251,7 +256,7 @@ class TaskChecks:
             hint=hint,
         )
         _collector.declared.append(
-            Declared(record, domain, tuple(dict(edge) for edge in edges), cases)
+            Declared(record, domain, tuple(dict(edge) for edge in edges), cases, arguments)
         )
 
 
@@ -291,7 +296,8 @@ def _sentence(question: Callable[..., Any]) -> str:
 
 def _validate(
     question: Callable[..., Any], given: Mapping[str, Any], edges: Sequence[Mapping[str, Any]]
-) -> None:
+) -> tuple[str, ...]:
+    """Refuses a question that cannot check anything; returns the arguments that its cases must give."""
     name = question.__name__
     parameters = list(inspect.signature(question).parameters.values())
     if not parameters:
@@ -313,6 +319,8 @@ def _validate(
             raise BrokenCheck(
                 f"questions.{name} has no argument {argument!r}; it takes {', '.join(sorted(names))}"
             )
+    optional = {p.name for p in parameters[1:] if p.default is not p.empty}
+    return tuple(p.name for p in parameters[1:] if p.name not in given and p.name not in optional)
 
 
 def _own(function: ast.AST) -> Iterator[ast.AST]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 import grader
-from grader.errors import GraderError, UsageError
+from grader.errors import GraderError, NotGradable, UsageError
 
 if TYPE_CHECKING:
     from grader.bank import Module
@@ -143,7 +143,7 @@ def run(
     color: str,
 ) -> None:
     """Grades MODULE and prints the report."""
-    from grader.course import find_course, unknown
+    from grader.course import find_course, load_module, unknown
     from grader.intake import read_submission
     from grader.sandbox.choose import choose
 
@@ -156,7 +156,7 @@ def run(
     for path in (html_to, gradescope_to, None if json_to in (None, "-") else Path(str(json_to))):
         if path is not None and not path.absolute().parent.is_dir():
             raise UsageError(f"{path}: the folder {path.absolute().parent} does not exist")
-    path = find_submission(submission, course)
+    path = find_submission(submission, course, load_module(course, module).expects)
     progress = Progress(color)
     box: Sandbox | None = None
     try:
@@ -177,10 +177,21 @@ def run(
     raise SystemExit(exit_code(report))
 
 
-def find_submission(given: Path | None, course: Course) -> Path:
-    """The submission's path: as given, relative to here or to the course; this folder by default."""
+def find_submission(given: Path | None, course: Course, expects: Sequence[str]) -> Path:
+    """The submission's path: as given, relative to here or to the course; this folder by default.
+
+    Raises NotGradable in the course's own folder, which holds several submissions and is none.
+    """
+    from grader.intake import holds
+
     if given is None:
-        return Path.cwd()
+        here = Path.cwd()
+        if here.resolve() == course.root and not holds(here, expects):
+            raise NotGradable(
+                f"{here} is the course's own folder and holds no submission. "
+                "Name one: grade MODULE --submission DIR"
+            )
+        return here
     if not given.exists() and not given.is_absolute() and (course.root / given).exists():
         return course.root / given
     return given
@@ -212,7 +223,8 @@ def grade_one(
     submission: Any,
     box: Sandbox,
     *,
-    only: Sequence[str],
+    only: Sequence[str] = (),
+    keys: Sequence[str] = (),
     seed: int | None,
     progress: Progress,
 ) -> Report:
@@ -238,6 +250,7 @@ def grade_one(
             seed=seeded.settings.seed,
             course=course.settings.course,
             only=only,
+            keys=keys,
             shrinker=shrinker,
             earlier=earlier,
             earlier_mode=course.settings.earlier,
@@ -480,8 +493,13 @@ def render(report: Path, name: str, output: Path | None, color: str) -> None:
     text = VIEWS[name](stored)
     if output is None:
         click.echo(text)
+    elif not output.absolute().parent.is_dir():
+        raise UsageError(f"{output}: the folder {output.absolute().parent} does not exist")
     else:
-        write_whole(output.absolute(), text.encode())
+        try:
+            write_whole(output.absolute(), text.encode())
+        except OSError as error:
+            raise GraderError(f"{output}: cannot be written: {error.strerror}") from error
 
 
 @cli.command(short_help="Ask one check of a stored report again.")
@@ -530,14 +548,8 @@ def replay(
                 click.echo(
                     f"note: the cases of {key} have changed since this report was made", err=True
                 )
-        few = msgspec.structs.replace(
-            ready.assignment,
-            checks=tuple(
-                msgspec.structs.replace(c, after=())
-                for c in ready.assignment.checks
-                if c.key in found
-            ),
-        )
+        free = tuple(msgspec.structs.replace(c, after=()) for c in ready.assignment.checks)
+        few = msgspec.structs.replace(ready.assignment, checks=free)
         taken = read_submission(submission or Path(stored.origin), few.expects)
         if taken.digest[:16] != stored.provenance.submission_digest:
             click.echo("note: the submission has changed since this report was made", err=True)
@@ -547,7 +559,7 @@ def replay(
             msgspec.structs.replace(ready, assignment=few),
             taken,
             box,
-            only=(),
+            keys=found,
             seed=seed,
             progress=progress,
         )
@@ -615,6 +627,7 @@ def completion(shell: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The entry point: runs the command and ends the process with a documented exit code."""
     import signal
+    import traceback
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -622,8 +635,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if hasattr(signal, "SIGTERM"):
         signal.signal(signal.SIGTERM, stop)
     argv = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in argv or bool(os.environ.get("GRADE_DEBUG"))
-    as_json = "--json" in argv and "-" in argv
+    debug = "--debug" in argv or os.environ.get("GRADE_DEBUG", "0") not in ("", "0")
+    as_json = "--json=-" in argv or ("--json" in argv and "-" in argv)
     try:
         cli.main(argv, prog_name="grade", standalone_mode=False)
         code = 0
@@ -636,11 +649,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         click.echo(error.format_message(), err=True)
         code = 2
     except click.ClickException as error:
-        error.show()
+        if as_json:
+            complain(error.format_message(), 2, as_json)
+        else:
+            error.show()
         code = 2
     except GraderError as error:
         if debug:
-            raise
+            traceback.print_exc()
         complain(str(error), error.exit_code, as_json)
         code = error.exit_code
     except BrokenPipeError:
@@ -648,7 +664,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = 0
     except Exception as error:
         if debug:
-            raise
+            traceback.print_exc()
         text = f"a fault of the grader: {type(error).__name__}: {error}. Run again with --debug and report it"
         complain(text, 4, as_json)
         code = 4

@@ -35,11 +35,23 @@ class Isolation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sandbox: str = "auto"
 
 
+class SomeLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Those of `grader.model.Limits` that a course sets otherwise than a module does."""
+
+    check_seconds: float | None = None
+    import_seconds: float | None = None
+    run_seconds: float | None = None
+    wall_factor: float | None = None
+    memory_mb: int | None = None
+    output_mb: int | None = None
+
+
 class CourseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`grader.yaml`: one course on one machine.
 
     cases: how many Hypothesis cases a check draws; earlier: whose files of earlier modules are graded
-    with, `student` or `reference`; limits: module -> overrides of its `module.yaml`.
+    with, `student` or `reference`; limits: module -> what takes the place of single limits of its
+    `module.yaml`.
     """
 
     course: str
@@ -48,7 +60,7 @@ class CourseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cases: int = 100
     earlier: str = "student"
     isolation: Isolation = Isolation()
-    limits: dict[str, Limits] = {}
+    limits: dict[str, SomeLimits] = {}
 
 
 class TaskFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,7 +120,7 @@ def find_course(start: Path, given: Path | None = None) -> Course:
     Raises UsageError when there is none, or when the file is wrong.
     """
     if given is not None:
-        folder = given if given.is_dir() else given.parent
+        folder = given.parent if given.name == "grader.yaml" else given
         if not (folder / "grader.yaml").is_file():
             raise UsageError(
                 f"{given}: there is no grader.yaml. A course is a folder that holds one"
@@ -164,10 +176,10 @@ def load_course(root: Path) -> Course:
     return Course(root, settings)
 
 
-def check_limits(limits: Limits, path: Path, locate: Any, *keys: str) -> None:
+def check_limits(limits: Limits | SomeLimits, path: Path, locate: Any, *keys: str) -> None:
     """Raises UsageError for a limit that is no positive number."""
     for name, value in msgspec.structs.asdict(limits).items():
-        if not 0 < value < math.inf:
+        if value is not None and not 0 < value < math.inf:
             raise UsageError(
                 f"{path}:{locate(*keys, name)}: {'.'.join([*keys, name])}: "
                 f"expected more than 0, not {value:g}"
@@ -213,7 +225,12 @@ def load_module(course: Course, module: str) -> ModuleFile:
             f"{path}:{locate('binding')}: binding: {unknown('binding', settings.binding, BINDINGS)}"
         )
     override = course.settings.limits.get(module)
-    return msgspec.structs.replace(settings, limits=override) if override else settings
+    if override is None:
+        return settings
+    changed = {k: v for k, v in msgspec.structs.asdict(override).items() if v is not None}
+    return msgspec.structs.replace(
+        settings, limits=msgspec.structs.replace(settings.limits, **changed)
+    )
 
 
 def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared, ...]]:
@@ -261,14 +278,14 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
         )
     for empty in sorted(ids - used):
         raise BrokenCheck(f"{folder / 'checks.py'}: task {empty} of module.yaml has no check")
-    titles = {d.check.title for d in declared}
     from grader.judge.compare import COMPARISONS
 
-    for d in declared:
+    for place, d in enumerate(declared):
+        titles = {earlier.check.title for earlier in declared[:place]}
         for needed in d.check.after:
             if needed not in titles:
                 raise BrokenCheck(
-                    f"{folder / 'checks.py'}: {d.check.title!r} comes after {needed!r}, which is no check"
+                    f"{folder / 'checks.py'}: {d.check.title!r} comes after {needed!r}, which is no check before it"
                 )
         if d.check.compare not in COMPARISONS:
             raise BrokenCheck(
@@ -330,15 +347,17 @@ def read_yaml(path: Path, kind: type[T]) -> tuple[T, Any]:
         for event in yaml.parse(text, yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
                 # A file of a dozen lines of aliases stands for more values than memory holds.
-                line = event.start_mark.line + 1
-                raise UsageError(f"{path}:{line}: *{event.anchor}: write the value out; aliases are not read")
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise UsageError(
+                    f"{path}:{line}: *{event.anchor}: write the value out; aliases are not read"
+                )
         node = loader.get_single_node()
         data = loader.construct_document(node) if node is not None else None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
+        at = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
-        raise UsageError(f"{path}{line}: this is not YAML: {problem}") from error
+        raise UsageError(f"{path}{at}: this is not YAML: {problem}") from error
 
     def locate(*keys: Any) -> int:
         return _line(node, keys)

@@ -36,7 +36,6 @@ def _python() -> list[Finding]:
             False,
             "only courses with compiled kernels need it: pip install 'backcheck[numba]'",
         ),
-        ("docker", False, "only the docker sandbox needs it: pip install 'backcheck[docker]'"),
     ):
         try:
             found.append(Finding(name, True, metadata.version(name), needed=needed))

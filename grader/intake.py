@@ -13,6 +13,7 @@ import unicodedata
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import NoReturn
 
 from grader.course import digest_of
 from grader.errors import NotGradable
@@ -51,7 +52,10 @@ def read_submission(path: Path, expects: Sequence[str]) -> Submission:
     them is the submission's root. Raises NotGradable that says what is wrong and what to hand in.
     """
     if path.is_dir():
-        return read_folder(path, expects)
+        try:
+            return read_folder(path, expects)
+        except OSError as error:
+            raise NotGradable(f"{error.filename}: cannot be read: {error.strerror}") from error
     if not path.exists():
         raise NotGradable(f"{path}: there is no such file or folder")
     if path.is_file() and zipfile.is_zipfile(path):
@@ -127,14 +131,17 @@ def wanted_on_disk(root: Path, expects: Sequence[str]) -> list[str]:
     """Relative names of what is taken: the expected packages and the Python files beside them."""
     found: list[str] = []
     entries_seen = 0
-    with os.scandir(root) as entries:
-        tops = sorted(e.name for e in entries)
+    try:
+        with os.scandir(root) as entries:
+            tops = sorted(e.name for e in entries)
+    except OSError as error:
+        raise NotGradable(f"{root}: cannot be read: {error.strerror}") from error
     for top in tops:
         path = root / top
         if top in expects and path.is_symlink():
             found.append(top)
         elif top in expects and path.is_dir():
-            for folder, folders, names in os.walk(path, followlinks=False):
+            for folder, folders, names in os.walk(path, onerror=unreadable, followlinks=False):
                 entries_seen += len(folders) + len(names)
                 if entries_seen > MAX_ENTRIES:
                     raise NotGradable(f"{top} holds more than {MAX_ENTRIES} entries")
@@ -151,6 +158,11 @@ def wanted_on_disk(root: Path, expects: Sequence[str]) -> list[str]:
         ):
             found.append(top)
     return found
+
+
+def unreadable(error: OSError) -> NoReturn:
+    """Raises NotGradable for a folder that cannot be listed: what lies in it would be missing silently."""
+    raise NotGradable(f"{error.filename}: cannot be read: {error.strerror}") from error
 
 
 def taken(name: str, expects: Sequence[str]) -> bool:
@@ -195,11 +207,18 @@ def _from_zip(path: Path, archive: zipfile.ZipFile, expects: Sequence[str]) -> S
     entries = archive.infolist()
     if len(entries) > MAX_ENTRIES:
         raise NotGradable(f"{path}: the zip file has more than {MAX_ENTRIES} entries")
-    names = {entry.filename: entry for entry in entries if not entry.is_dir()}
+    names: dict[str, zipfile.ZipInfo] = {}
     for entry in entries:
         safe_name(entry.filename, path)
+        # Some programs on Windows write backslashes between folders.
+        name = entry.filename.replace("\\", "/")
+        if name in names:
+            raise NotGradable(f"{path}: the zip file holds {name} twice. Make it again")
+        if not name.endswith("/"):
+            names[name] = entry
     root = _zip_root(names, expects)
     files: dict[str, bytes] = {}
+    notes = [f"graded the files in {root}"] if root else []
     total = 0
     for full, entry in names.items():
         if not full.startswith(root):
@@ -214,8 +233,10 @@ def _from_zip(path: Path, archive: zipfile.ZipFile, expects: Sequence[str]) -> S
             raise NotGradable(f"{path}: {name} is no regular file. Remove it from the zip file")
         with archive.open(entry) as file:
             data = file.read(MAX_FILE + 1)
+        if len(data) > MAX_FILE and not name.endswith(".py"):
+            notes.append(f"{name} was left out: more than {MAX_FILE >> 20} MiB")
+            continue
         total = _count(files, name, data, total)
-    notes = [f"graded the files in {root}"] if root else []
     return submission(path, files, notes, expects)
 
 
@@ -263,6 +284,8 @@ def _count(files: dict[str, bytes], name: str, data: bytes, total: int) -> int:
     for known in files:
         if known != folded and known.casefold() == folded.casefold():
             raise NotGradable(f"{known} and {name} differ only in case: rename one of them")
+        if known.startswith(f"{folded}/") or folded.startswith(f"{known}/"):
+            raise NotGradable(f"{known} and {name} cannot both be there")
     files[folded] = data
     return total
 

@@ -1,8 +1,7 @@
 """The records that travel through the grader, from the load of a course to the report.
 
 They are frozen, carry no behaviour beyond derived properties, and never touch a file or a process.
-Trees of answers hold: None, bool, int, float, str, list, dict (string keys), numpy arrays, `Raised`
-and `Opaque` (a value that cannot leave the box, by the name of its type).
+Trees of answers hold: None, bool, int, float, str, list, dict (string keys), and numpy arrays.
 """
 
 from __future__ import annotations
@@ -42,19 +41,13 @@ class Raised(msgspec.Struct, frozen=True):
     """An exception of the student's code, as plain text.
 
     type: the class' name; message: cut to a few lines; where: `file.py:12 in forward`, innermost
-    frame of the submission first; kind: `error`, `missing`, `unimplemented`, `timeout`, `blocked`.
+    frame of the submission first; kind: `error`, `missing`, `unimplemented`, `timeout`, `blocked`, `mutated`.
     """
 
     type: str
     message: str
     where: tuple[str, ...] = ()
     kind: str = "error"
-
-
-class Opaque(msgspec.Struct, frozen=True):
-    """A value that may not leave the box, by the name of its type."""
-
-    type: str
 
 
 class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -168,8 +161,6 @@ class Submission(msgspec.Struct, frozen=True):
     files: dict[str, bytes]
     digest: str
     notes: tuple[str, ...] = ()
-    students: tuple[str, ...] = ()
-    received: str | None = None
 
 
 class Mismatch(msgspec.Struct, frozen=True):

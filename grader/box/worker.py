@@ -16,7 +16,7 @@ import sys
 import time
 import types
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from grader.box import imports, wire
 from grader.box.faults import Blocked, InputMutated, Missing, TimeLimit
@@ -27,12 +27,6 @@ BINDINGS = {
     "functions": "grader.box.bindings.functions",
     "minitorch": "grader.box.bindings.minitorch",
 }
-
-
-class Binding(Protocol):
-    """What a binding module offers: `bind(package)` gives the `subject` that questions are asked of."""
-
-    def bind(self, package: imports.Package) -> Any: ...
 
 
 class Clock:
@@ -199,11 +193,7 @@ class Worker:
         namespace: dict[str, Any] = {"__name__": "questions", "__builtins__": builtins}
         exec(compile(message["questions"], "questions.py", "exec"), namespace)
         self.questions = namespace
-        return {
-            "failures": failures,
-            "notes": package.notes,
-            "modules": package.loaded(),
-        }
+        return {"failures": failures, "notes": package.notes}
 
     def ask(self, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The answers to all cases, in parts. `cases` are frames of their own, decoded one by one, so
@@ -220,8 +210,9 @@ class Worker:
                 yield self.part(first, answers, began)
                 first, answers, last_flush = number, [], time.monotonic()
             inputs = wire.decode(frame)
+            before = frozen(inputs)
             answer = self.guarded(question, self.subject, **given, **inputs)
-            answers.append(self.encoded(answer, inputs, frame))
+            answers.append(self.encoded(answer, before, inputs))
             if type(answer) is Raised:
                 final = answer.kind in ("timeout", "missing", "unimplemented", "blocked")
                 if final and (number == 0 or answer.kind == "timeout"):
@@ -232,15 +223,11 @@ class Worker:
     def part(self, first: int, answers: list[bytes], began: float) -> dict[str, Any]:
         return {"first": first, "answers": answers, "cpu": time.process_time() - began}
 
-    def encoded(self, answer: Any, inputs: dict[str, Any], frame: bytes) -> bytes:
+    def encoded(self, answer: Any, before: Any, inputs: dict[str, Any]) -> bytes:
         """The answer's frame; a Raised in its place when it cannot travel or an input was changed."""
         try:
-            if type(answer) is not Raised and mutable(inputs) and wire.encode(inputs) != frame:
-                changed = [
-                    name
-                    for name, value in wire.decode(frame).items()
-                    if name not in inputs or wire.encode(inputs[name]) != wire.encode(value)
-                ]
+            if type(answer) is not Raised and (after := frozen(inputs)) != before:
+                changed = [n for (n, a), (_, b) in zip(after, before, strict=True) if a != b]
                 answer = Raised("InputMutated", ", ".join(changed), (), "mutated")
             data = wire.encode(answer)
             if len(data) > self.output_bytes:
@@ -267,9 +254,20 @@ class Worker:
                     self.channel.send(reply | part)
 
 
-def mutable(inputs: dict[str, Any]) -> bool:
-    """Whether anything in the inputs could be changed in place at all."""
-    return not all(type(value) in (float, int, str, bool) for value in inputs.values())
+def frozen(value: Any) -> Any:
+    """A value that does not change when `value` is changed in place, and that then differs from it."""
+    kind = type(value)
+    if kind is list:
+        return tuple([frozen(item) for item in value])
+    if kind is dict:
+        return tuple([(name, frozen(item)) for name, item in value.items()])
+    if kind in (float, int, str, bool) or value is None:
+        return kind, value
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and kind is numpy.ndarray:
+        return value.shape, value.dtype.str, value.tobytes()
+    # An object that student code has put there: its own __eq__ must have no say.
+    return "another object", id(value)
 
 
 def serve(read_fd: int, write_fd: int, scratch: str) -> None:

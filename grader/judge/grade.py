@@ -6,6 +6,7 @@ code or knows a course.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import platform
 import time
@@ -57,6 +58,8 @@ _ENDS = {
 }
 
 
+NOT_REACHED = "not reached:"
+MAX_TRIED = 6  # files of earlier modules that are tried one by one for a hint
 WITNESSES = 12  # failing cases that a diagnosis is tried on
 
 
@@ -101,6 +104,7 @@ class Grading:
         sandbox: Sandbox,
         *,
         only: Sequence[str] = (),
+        keys: Sequence[str] = (),
         shrinker: Shrinker | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -109,14 +113,20 @@ class Grading:
         self.submission = submission
         self.sandbox = sandbox
         self.only = tuple(only)
+        self.keys = tuple(keys)
         self.shrinker = shrinker
         self.progress = progress
         self.verdicts: dict[str, Verdict] = {}
         self.opened: Opened | None = None
 
     def run(self) -> dict[str, Verdict]:
-        """The verdict of every check (of the tasks in `only`, where given), by the check's key."""
-        checks = [c for c in self.assignment.checks if not self.only or c.task in self.only]
+        """The verdict of every check, by its key: of the tasks in `only` and the checks in `keys`, where
+        given."""
+        checks = [
+            c
+            for c in self.assignment.checks
+            if (not self.only or c.task in self.only) and (not self.keys or c.key in self.keys)
+        ]
         with Session(self.sandbox, self.assignment, self.submission) as session:
             for done, check in enumerate(checks):
                 if self.progress is not None:
@@ -131,8 +141,9 @@ class Grading:
             try:
                 return self._check(check, session)
             except SandboxLost as error:
-                session.close()
                 reason = str(error)
+                with contextlib.suppress(SandboxLost):
+                    session.close()
         return self._verdict(check, Outcome.HELD, reason=f"could not be graded: {reason}")
 
     def _check(self, check: Check, session: Session) -> Verdict:
@@ -144,7 +155,7 @@ class Grading:
             return self._verdict(
                 check,
                 Outcome.TIMED_OUT,
-                reason=f"not reached: the whole run may take {limits.run_seconds:g} s of processor time",
+                reason=f"{NOT_REACHED} the whole run may take {limits.run_seconds:g} s of processor time",
             )
         opened = session.open()
         self.opened = self.opened or opened
@@ -157,7 +168,7 @@ class Grading:
         faults = self._faults(check, bank, reply.answers)
         compared = len(reply.answers)
         if faults:
-            return self._failed(check, bank, faults, session, compared, reply.cpu_seconds)
+            return self._failed(check, bank, faults, session, compared, reply.cpu_seconds, seconds)
         if reply.end is End.DONE and compared == len(bank.cases):
             return self._verdict(check, Outcome.PASSED, cases=compared, seconds=reply.cpu_seconds)
         return self._stopped(check, bank, compared, reply.end, reply.detail, reply.cpu_seconds)
@@ -168,7 +179,8 @@ class Grading:
             before = self.verdicts.get(f"{check.task}/{title}") or next(
                 (v for v in self.verdicts.values() if v.title == title), None
             )
-            if before is not None and before.outcome is not Outcome.PASSED:
+            # A check that is held may well be right: what comes after it is asked all the same.
+            if before is not None and before.outcome not in (Outcome.PASSED, Outcome.HELD):
                 return f"waits for: {title}"
         task = self.assignment.task(check.task)
         for needed in task.needs:
@@ -195,6 +207,7 @@ class Grading:
         session: Session,
         compared: int,
         seconds: float,
+        allowed: float,
     ) -> Verdict:
         first = min(faults)
         fault = faults[first]
@@ -207,7 +220,7 @@ class Grading:
             return self._verdict(
                 check,
                 fault.outcome,
-                cases=0,
+                cases=first,
                 seconds=seconds,
                 reason=raised.message or "not implemented yet",
                 counterexample=example,
@@ -220,7 +233,7 @@ class Grading:
         )
         fault = faults[place]
         if fault.outcome is Outcome.TIMED_OUT:
-            reason = f"more than {check.seconds:g} s of processor time"
+            reason = f"more than {allowed:.3g} s of processor time"
             return self._verdict(
                 check,
                 fault.outcome,
@@ -315,7 +328,8 @@ class Grading:
             best = self.shrinker.smallest(check.key, bank, passed, failed, still_fails)
             if best is not None and still_fails(*best):
                 return best[0], latest[0], True
-        return bank.cases[place], fault, self.shrinker is not None
+            return bank.cases[place], fault, self.shrinker.finished
+        return bank.cases[place], fault, False
 
     def _stopped(
         self, check: Check, bank: CaseBank, compared: int, end: End, detail: str, seconds: float
@@ -427,6 +441,7 @@ def grade(
     seed: int,
     course: str = "",
     only: Sequence[str] = (),
+    keys: Sequence[str] = (),
     shrinker: Shrinker | None = None,
     earlier: dict[str, bytes] | None = None,
     earlier_mode: str = "student",
@@ -441,13 +456,17 @@ def grade(
     graded = (
         overlaid(submission, earlier) if earlier and earlier_mode == "reference" else submission
     )
-    run = Grading(module, graded, sandbox, only=only, shrinker=shrinker, progress=progress)
+    run = Grading(
+        module, graded, sandbox, only=only, keys=keys, shrinker=shrinker, progress=progress
+    )
     verdicts = run.run()
     hints = list(_import_hints(run.opened))
     if earlier and earlier_mode != "reference":
         hints += earlier_hints(module, submission, sandbox, verdicts, earlier)
     opened = run.opened
     notes = submission.notes + (opened.notes if opened else ())
+    if only:
+        notes += (f"only task {', '.join(only)} was graded",)
     return report(
         module,
         submission,
@@ -484,7 +503,9 @@ def earlier_hints(
     earlier: dict[str, bytes],
 ) -> list[str]:
     """Whether failed checks pass once files of earlier modules are the course's own, and which files."""
-    failed = [k for k, v in verdicts.items() if v.outcome not in (Outcome.PASSED, Outcome.HELD)]
+    # What ran out of time is not tried again: a hint must not cost more than the grading.
+    not_worth = (Outcome.PASSED, Outcome.HELD, Outcome.TIMED_OUT)
+    failed = [k for k, v in verdicts.items() if v.outcome not in not_worth]
     own = {name: data for name, data in earlier.items() if submission.files.get(name) != data}
     if not failed or not own:
         return []
@@ -505,7 +526,8 @@ def earlier_hints(
     healed = passing(own)
     if not healed:
         return []
-    single = [name for name in own if len(own) > 1 and passing({name: own[name]}) == healed]
+    tried = list(own)[:MAX_TRIED] if len(own) > 1 else []
+    single = [name for name in tried if passing({name: own[name]}) == healed]
     blame = single or list(own)
     many = (
         f"{len(healed)} of the checks that failed pass"
@@ -557,7 +579,7 @@ def report(
         notes=notes,
         hints=hints,
         seconds=round(seconds, 3),
-        complete=not only,
+        complete=not any(v.reason.startswith(NOT_REACHED) for v in verdicts.values()),
         provenance=Provenance(
             sandbox=sandbox.name,
             protects=sandbox.protects,

@@ -31,7 +31,8 @@ class _Found(Exception):
 class Shrinker:
     """Shrinks failures of one module; loads Hypothesis and starts the reference when first needed.
 
-    seconds: wall time for one check; total_seconds: for all of them.
+    seconds: wall time for one check; total_seconds: for all of them; finished: whether the last search came
+    to its end, so that the case is the smallest that Hypothesis finds.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Shrinker:
         self.module = module
         self.seconds = seconds
         self.left = total_seconds
+        self.finished = False
         self.stack = contextlib.ExitStack()
         self.declared: dict[str, Any] | None = None
         self.reference: Session | None = None
@@ -77,6 +79,7 @@ class Shrinker:
 
         passed, failed: frames of bank cases whose outcome is known, so that they are not asked again.
         """
+        self.finished = False
         if self.left <= 0:
             return None
         try:
@@ -96,7 +99,7 @@ class Shrinker:
 
         def probe(inputs: dict[str, Any]) -> None:
             nonlocal best, best_answer
-            frame = wire.encode(inputs)
+            frame = bank.case_frame(item, inputs)
             if frame in passed:
                 return
             if frame in failed:
@@ -126,6 +129,7 @@ class Shrinker:
                 shrink=True,
             )
         self.left -= time.monotonic() - started
+        self.finished = time.monotonic() < end
         return best_answer
 
     def _slack(self, check: Check, frame: bytes, expected: bytes, reference: Session) -> bytes:

@@ -1,7 +1,7 @@
 """One protocol, several boxes. A sandbox starts worker processes; what is said to them is in `session`.
 
 A `Sandbox` never reads an answer and a `session` never starts a process, so that a new kind of box is
-one new class with four methods, judged by the conformance suite in `tests/sandbox/`.
+one new class with three methods, judged by the conformance suite in `tests/sandbox/`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from grader.model import Limits, Wall
 
 
 class Usage(NamedTuple):
-    """What a box has used so far. cpu_seconds: user and system time of all its processes; idle: no
+    """What a box has used so far. cpu_seconds: user and system time of its worker; idle: no
     thread of it wants the processor at this moment (it sleeps or waits, rather than being kept from it).
     """
 

@@ -517,6 +517,6 @@ def _idle(pid: int) -> bool:
     with contextlib.suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{task}/stat", encoding="utf-8", errors="replace") as file:
-                if file.read().rpartition(")")[2].split()[0] == "R":
+                if file.read().rpartition(")")[2].split()[0] in ("R", "D"):
                     return False
     return True

@@ -1,6 +1,6 @@
 """The portable sandbox: a worker is a plain child process. It separates; it protects nobody.
 
-It runs wherever Python does, enforces limits on time and (on POSIX) memory, hands the child an empty
+It runs wherever Python does, enforces limits on time and (on POSIX) memory, hands the child a cleared
 environment and a folder of its own, and kills the whole process tree. The child runs as the same user,
 sees the same files and the same network: for one's own code on one's own machine.
 """
@@ -19,6 +19,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from grader.box import wire
 from grader.errors import SandboxLost
 from grader.model import Limits, Wall
 from grader.sandbox import Usage
@@ -26,7 +27,10 @@ from grader.sandbox import Usage
 _START = """
 import sys
 sys.path[:] = {path!r}
-import os
+import os, types
+for name, place in (("grader", []), ("grader.box", [{box!r}])):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = place
 {limits}
 read, write = os.dup(0), os.dup(1)
 null = os.open(os.devnull, os.O_RDWR)
@@ -64,13 +68,10 @@ def worker_environment(scratch: str) -> dict[str, str]:
 
 
 def import_path() -> list[str]:
-    """Where a worker finds the standard library, numpy, and `grader.box`; never the course."""
-    here = str(Path(__file__).resolve().parents[2])
+    """Where a worker finds the standard library and numpy; never the course or the rest of `grader`."""
     paths = sysconfig.get_paths()
     standard = [p for p in sys.path if p.endswith(("lib-dynload", ".zip"))]
-    return list(
-        dict.fromkeys([paths["stdlib"], *standard, paths["purelib"], paths["platlib"], here])
-    )
+    return list(dict.fromkeys([paths["stdlib"], *standard, paths["purelib"], paths["platlib"]]))
 
 
 class ChildProcess:
@@ -80,7 +81,12 @@ class ChildProcess:
     def __init__(self, limits: Limits) -> None:
         self.scratch = tempfile.mkdtemp(prefix="backcheck-")
         limit_code = _LIMITS.format(memory=limits.memory_mb << 20) if os.name == "posix" else ""
-        code = _START.format(path=import_path(), scratch=self.scratch, limits=limit_code)
+        code = _START.format(
+            path=import_path(),
+            box=str(Path(wire.__file__).parent),
+            scratch=self.scratch,
+            limits=limit_code,
+        )
         try:
             self.child = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", code],
@@ -100,6 +106,7 @@ class ChildProcess:
         self.room = threading.Semaphore(64)
         self.sent = threading.Event()
         self.closed = False
+        self.deaf = False
         threading.Thread(target=self._read, daemon=True).start()
         threading.Thread(target=self._write, daemon=True).start()
 
@@ -126,13 +133,15 @@ class ChildProcess:
                 while view:
                     view = view[os.write(stream.fileno(), view) :]
             except (OSError, ValueError):
-                return
+                self.deaf = True
             self.sent.set()
 
     def send(self, data: bytes, *, seconds: float) -> bool:
+        if self.deaf or self.child.poll() is not None:
+            return False
         self.sent.clear()
         self.outgoing.put(data)
-        return self.sent.wait(seconds) if self.child.poll() is None else False
+        return self.sent.wait(seconds) and not self.deaf
 
     def receive(self, *, seconds: float) -> bytes | None:
         if self.closed:
@@ -242,7 +251,7 @@ class ProcessSandbox:
         posix = os.name == "posix"
         return (
             Wall("separate process", True, "killed as a whole tree"),
-            Wall("empty environment", True),
+            Wall("cleared environment", True),
             Wall("memory limit", posix, "RLIMIT_AS" if posix else ""),
             Wall("other user", False),
             Wall("file system", False, "the worker reads what you can read"),

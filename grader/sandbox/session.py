@@ -8,6 +8,7 @@ looks into an answer.
 from __future__ import annotations
 
 import enum
+import math
 import secrets
 import time
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from typing import Any
 import msgspec
 
 from grader.box import wire
-from grader.box.wire import WireError
+from grader.box.wire import WireError, clean
 from grader.errors import SandboxLost
 from grader.model import Assignment, Raised, Submission
 from grader.sandbox import BoxProcess, Sandbox
@@ -95,7 +96,10 @@ class Session:
 
     def open(self) -> Opened:
         """Imports the submission in a fresh worker; again only after the last one was lost."""
-        if self.process is not None and self.opened is not None:
+        if self.opened is not None and (
+            self.process is not None or self.opened.end is not End.DONE
+        ):
+            # An import that hangs or ends the process does so each time: once is enough.
             return self.opened
         limits = self.assignment.limits
         self.close()
@@ -114,11 +118,11 @@ class Session:
         try:
             reply = self._exchange(message, limits.import_seconds)[-1]
             failures = {
-                str(name): as_raised(raised)
+                clean(str(name), 200): as_raised(raised)
                 for name, raised in reply["failures"].items()
                 if isinstance(raised, wire.Raised)
             }
-            notes = tuple(str(note) for note in reply["notes"][:20])
+            notes = tuple(clean(str(note), 300) for note in reply["notes"][:20])
             self.opened = Opened(failures, notes, End.DONE)
         except (KeyError, TypeError, AttributeError) as error:
             self.close()
@@ -163,7 +167,7 @@ class Session:
                 self.close()
                 return Reply(answers, End.PROTOCOL, "answers out of order")
             answers += [frame for frame in frames if isinstance(frame, bytes)]
-            if isinstance(part.get("cpu"), float):
+            if isinstance(part.get("cpu"), float) and 0.0 <= part["cpu"] < math.inf:
                 cpu = part["cpu"]
         if len(answers) > len(cases):
             self.close()
@@ -183,6 +187,24 @@ class Session:
             raise _Ended(End.CRASHED, process.ending() or "it stopped listening")
         limit = self.assignment.limits.output_mb << 20
         deadline = _Deadline(process, seconds, self.assignment.limits.wall_factor)
+        try:
+            return self._parts(message["do"], identity, process, deadline, parts, limit)
+        except _Ended as ended:
+            if ended.end is End.IDLE:
+                self.used_seconds += IDLE_SECONDS
+            raise
+        finally:
+            self._account(deadline.last_cpu)
+
+    def _parts(
+        self,
+        what: str,
+        identity: int,
+        process: BoxProcess,
+        deadline: _Deadline,
+        parts: list[dict[str, Any]],
+        limit: int,
+    ) -> list[dict[str, Any]]:
         received = 0
         while True:
             frame = self._frame(process, deadline, 4 * limit)
@@ -196,7 +218,7 @@ class Session:
             if not isinstance(part, dict) or part.get("id") != identity:
                 raise _Ended(End.PROTOCOL, "a message that answers no question")
             parts.append(part)
-            if message["do"] == "open" or part.get("done") is True:
+            if what == "open" or part.get("done") is True:
                 return parts
 
     def _frame(self, process: BoxProcess, deadline: _Deadline, limit: int) -> bytes:
@@ -218,14 +240,15 @@ class Session:
                 self.buffer += data
             elif data == b"":
                 raise _Ended(End.CRASHED, process.ending() or "the process ended")
-            else:
-                deadline.check()
+            # Also while bytes come in: a worker may send one at a time for ever.
+            deadline.check()
 
-    def _account(self) -> None:
+    def _account(self, seen: float = 0.0) -> None:
+        """Counts what the worker has used; `seen` is what was last seen of one that is gone."""
         usage = self.process.usage() if self.process is not None else None
-        if usage is not None:
-            self.used_seconds += usage.cpu_seconds - self.spent_before
-            self.spent_before = usage.cpu_seconds
+        spent = max(usage.cpu_seconds if usage is not None else seen, self.spent_before)
+        self.used_seconds += spent - self.spent_before
+        self.spent_before = spent
 
 
 class _Deadline:
@@ -241,12 +264,15 @@ class _Deadline:
         usage = process.usage()
         self.start_cpu = usage.cpu_seconds if usage else 0.0
         self.last_cpu = self.start_cpu
-        self.busy_at = time.monotonic()
+        self.busy_at = self.checked_at = time.monotonic()
         self.end_at = self.busy_at + seconds * wall_factor + 5.0
 
     def check(self) -> None:
-        usage = self.process.usage()
         now = time.monotonic()
+        if now - self.checked_at < TICK:
+            return
+        self.checked_at = now
+        usage = self.process.usage()
         if usage is None:
             return  # it is gone: the next receive says so
         if usage.cpu_seconds - self.start_cpu > self.seconds * 1.25 + GRACE_SECONDS:

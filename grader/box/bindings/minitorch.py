@@ -206,22 +206,22 @@ class MiniTorch(Functions):
         """The numbers that storage, shape and strides describe, each place checked against the storage."""
         import numpy as np
 
-        storage = np.asarray(storage, dtype=np.float64).reshape(-1)
+        storage = np.ascontiguousarray(storage, dtype=np.float64).reshape(-1)
         shape = [int(n) for n in shape]
         strides = [int(n) for n in strides]
         if len(shape) != len(strides):
             raise ValueError(f"{owner} has shape {tuple(shape)} but strides {tuple(strides)}")
-        cells = 1
-        for n in shape:
+        cells, last = 1, 0
+        for n, stride in zip(shape, strides, strict=True):
             cells *= n
+            last += (n - 1) * stride
         if cells > MAX_CELLS or any(n < 0 for n in shape):
             raise ValueError(f"{owner} has shape {tuple(shape)}")
-        place = np.zeros(shape, dtype=np.int64)
-        for axis, (n, stride) in enumerate(zip(shape, strides, strict=True)):
-            place += (np.arange(n) * stride).reshape([-1] + [1] * (len(shape) - axis - 1))
-        if place.size and (place.min() < 0 or place.max() >= storage.size):
+        if cells and (last >= storage.size or any(stride < 0 for stride in strides)):
             raise IndexError(f"{owner} of shape {tuple(shape)} reaches outside its storage")
-        return storage[place]
+        if not cells:
+            return np.zeros(shape)
+        return np.ndarray(shape, np.float64, storage, 0, [8 * s for s in strides]).copy()
 
     def read(self, value: Any) -> Any:
         """A gradient as plain data: a Tensor as an array, a number as a float, None as None."""
@@ -356,7 +356,10 @@ class MiniTorch(Functions):
         for place in reversed(range(laid.ndim)):
             strides[order[place]] = step
             step *= laid.shape[place]
-        return laid.reshape(-1).copy(), self.integers(array.shape), self.integers(strides)
+        storage = laid.reshape(-1)
+        if np.shares_memory(storage, array):
+            storage = storage.copy()
+        return storage, self.integers(array.shape), self.integers(strides)
 
 
 def bind(package: Package) -> MiniTorch:
