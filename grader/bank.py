@@ -17,7 +17,7 @@ import hashlib
 import os
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,19 +134,7 @@ def from_frame(data: bytes, digest: str) -> Module | None:
         assignment = msgspec.structs.replace(
             assignment, checks=tuple(msgspec.structs.replace(c, given=g) for c, g in checks)
         )
-        banks = {}
-        for item in tree["banks"]:
-            fields = {name: split(item[name]) for name in FRAMES}
-            bank = CaseBank(
-                check=item["check"],
-                seed=item["seed"],
-                edges=item["edges"],
-                digest=item["digest"],
-                **fields,
-            )
-            if content_digest(bank) != bank.digest:
-                return None
-            banks[bank.check] = bank
+        banks = {bank.check: bank for bank in map(bank_from, tree["banks"])}
         return Module(assignment, banks, digest)
     except (wire.WireError, msgspec.DecodeError, struct.error, KeyError, TypeError, ValueError):
         return None
@@ -191,11 +179,7 @@ def as_frame(module: Module) -> bytes:
         "digest": module.digest,
         "assignment": msgspec.json.encode(msgspec.structs.replace(module.assignment, checks=bare)),
         "given": [check.given for check in module.assignment.checks],
-        "banks": [
-            {name: getattr(bank, name) for name in ("check", "seed", "edges", "digest")}
-            | {name: joined(getattr(bank, name)) for name in FRAMES}
-            for bank in module.banks.values()
-        ],
+        "banks": [bank_tree(bank) for bank in module.banks.values()],
     }
     return wire.encode(tree)
 
@@ -233,19 +217,103 @@ def build(course: Course, module: str, digest: str, progress: Progress | None = 
     check, when one of them cannot be graded with."""
     assignment, declared = load_checks(course, module)
     banks: dict[str, CaseBank] = {}
-    with reference_session(course, assignment) as session:
-        for done, item in enumerate(declared):
-            if progress is not None:
-                progress(item.check.key, done, len(declared))
-            seed = check_seed(course.settings.seed, module, item.check.key)
-            banks[item.check.key] = draw(item, seed, item.cases or course.settings.cases, session)
+    for bank in draw_all(course, assignment, declared):
+        banks[bank.check] = bank
         if progress is not None:
-            progress("", len(declared), len(declared))
+            progress(bank.check, len(banks), len(declared))
+    banks = {item.check.key: banks[item.check.key] for item in declared}
     # The first grading uses just what later ones will read.
     built = from_frame(as_frame(Module(assignment, banks, digest)), digest)
     if built is None:
         raise BrokenCheck(f"{module}: what its checks are given cannot be stored")
     return built
+
+
+def draw_all(
+    course: Course, assignment: Assignment, declared: Sequence[Declared]
+) -> Iterator[CaseBank]:
+    """The banks of all checks, as they are done, drawn on every core where processes can be forked (the
+    domains are functions of the author's and cannot be sent to another process)."""
+    many = min(os.cpu_count() or 1, 4, len(declared)) if hasattr(os, "fork") else 1
+    if many == 1:
+        yield from draw_share(course, assignment, declared)
+        return
+    import multiprocessing
+    from multiprocessing.connection import Connection, wait
+
+    forks = multiprocessing.get_context("fork")
+    ends: dict[Connection, Any] = {}
+    for place in range(many):
+        ours, theirs = forks.Pipe(duplex=False)
+        share = declared[place::many]
+        process = forks.Process(
+            target=_send_share, args=(course, assignment, share, theirs), daemon=True
+        )
+        process.start()
+        theirs.close()
+        ends[ours] = process
+    done: set[str] = set()
+    try:
+        while ends:
+            for end in wait(list(ends)):
+                assert isinstance(end, Connection)
+                try:
+                    bank = bank_from(wire.decode(end.recv_bytes()))
+                    done.add(bank.check)
+                    yield bank
+                except EOFError:
+                    ends.pop(end).join()
+    finally:
+        for process in ends.values():
+            process.terminate()
+            process.join()
+    # What a child could not draw is drawn here, so that its error is raised in the author's own words.
+    yield from draw_share(course, assignment, [d for d in declared if d.check.key not in done])
+
+
+def _send_share(
+    course: Course, assignment: Assignment, share: Sequence[Declared], end: Any
+) -> None:
+    """What a forked child does: draws its share and sends each bank; leaves out what cannot be drawn."""
+    with contextlib.suppress(Exception, KeyboardInterrupt):
+        for bank in draw_share(course, assignment, share):
+            end.send_bytes(wire.encode(bank_tree(bank)))
+    end.close()
+    os._exit(0)
+
+
+def draw_share(
+    course: Course, assignment: Assignment, share: Sequence[Declared]
+) -> Iterator[CaseBank]:
+    """The banks of some checks, drawn one after the other."""
+    if not share:
+        return
+    with reference_session(course, assignment) as session:
+        for item in share:
+            seed = check_seed(course.settings.seed, assignment.name, item.check.key)
+            yield draw(item, seed, item.cases or course.settings.cases, session)
+
+
+def bank_tree(bank: CaseBank) -> dict[str, Any]:
+    """A bank as plain data; `bank_from` reads it."""
+    plain = {name: getattr(bank, name) for name in ("check", "seed", "edges", "digest")}
+    return plain | {name: joined(getattr(bank, name)) for name in FRAMES}
+
+
+def bank_from(tree: dict[str, Any]) -> CaseBank:
+    """What `bank_tree` made. Raises WireError when its content does not fit its digest."""
+    bank = CaseBank(
+        check=tree["check"],
+        seed=tree["seed"],
+        edges=tree["edges"],
+        digest=tree["digest"],
+        cases=split(tree["cases"]),
+        answers=split(tree["answers"]),
+        slack=split(tree["slack"]),
+    )
+    if content_digest(bank) != bank.digest:
+        raise wire.WireError("a bank whose digest does not fit")
+    return bank
 
 
 @contextlib.contextmanager

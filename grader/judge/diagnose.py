@@ -53,7 +53,10 @@ def diagnose(failures: Sequence[Failure]) -> str:
             key=lambda pair: pair[1],
             default=("", 0),
         )
-        if count >= MOST * len(failures):
+        # The rule must have something to say on the case that is shown, be it, for that case is small,
+        # another sentence.
+        fits = count >= MOST * len(failures) and rule(failures[0]) != ""
+        if fits and (rule is not _flipped or _both_ways(failures)):
             return sentence
     return ""
 
@@ -79,10 +82,11 @@ def _part(tree: Any, path: str) -> Flat:
 
 
 def _flat(value: Any) -> Flat:
-    if isinstance(value, bool):
-        return [float(value)]
-    if isinstance(value, (int, float)):
-        return [float(value)]
+    if isinstance(value, (bool, int, float)):
+        try:
+            return [float(value)]
+        except OverflowError:
+            return [math.inf if value > 0 else -math.inf]
     if hasattr(value, "dtype") and value.dtype.kind in "fiub":
         return [float(x) for x in value.reshape(-1)[:4096]]
     if isinstance(value, list):
@@ -214,10 +218,16 @@ def _reordered(failure: Failure) -> str:
 
 def _flipped(failure: Failure) -> str:
     e, o = _leaves(failure)
-    truths = e and len(e) == len(o) and set(e) | set(o) <= {0.0, 1.0}
+    all_values = {*_flat(failure.expected), *_flat(failure.observed)}
+    truths = e and len(e) == len(o) and all_values <= {0.0, 1.0}
     if truths and all(x + y == 1.0 for x, y in zip(e, o, strict=True)):
         return "True and false are exchanged: compare the other way round."
     return ""
+
+
+def _both_ways(failures: Sequence[Failure]) -> bool:
+    """Whether true came out as false and false as true: a test that is always true is not reversed."""
+    return {x for failure in failures for x in _leaves(failure)[0]} == {0.0, 1.0}
 
 
 def _shifted(failure: Failure) -> str:

@@ -142,8 +142,11 @@ class Grading:
                 return self._check(check, session)
             except SandboxLost as error:
                 reason = str(error)
-                with contextlib.suppress(SandboxLost):
-                    session.close()
+            except Exception as error:
+                # A fault of ours in one check must not cost the report on all the others.
+                reason = f"a fault of the grader ({type(error).__name__}: {error})"
+            with contextlib.suppress(SandboxLost):
+                session.close()
         return self._verdict(check, Outcome.HELD, reason=f"could not be graded: {reason}")
 
     def _check(self, check: Check, session: Session) -> Verdict:

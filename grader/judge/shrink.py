@@ -31,8 +31,10 @@ class _Found(Exception):
 class Shrinker:
     """Shrinks failures of one module; loads Hypothesis and starts the reference when first needed.
 
-    seconds: wall time for one check; total_seconds: for all of them; finished: whether the last search came
-    to its end, so that the case is the smallest that Hypothesis finds.
+    probes: how many new cases are asked of the submission for one check; total_probes: for all of them. They
+    are counted, not timed, so that a busy machine shows the same counterexample; seconds stands behind them
+    for code that is slow. finished: whether the last search came to its end, so that the case is the
+    smallest that Hypothesis finds.
     """
 
     def __init__(
@@ -40,13 +42,15 @@ class Shrinker:
         course: Course,
         module: bank.Module,
         *,
-        seconds: float = 1.0,
-        total_seconds: float = 12.0,
+        probes: int = 250,
+        total_probes: int = 3000,
+        seconds: float = 20.0,
     ) -> None:
         self.course = course
         self.module = module
+        self.probes = probes
+        self.left = total_probes
         self.seconds = seconds
-        self.left = total_seconds
         self.finished = False
         self.stack = contextlib.ExitStack()
         self.declared: dict[str, Any] | None = None
@@ -91,21 +95,23 @@ class Shrinker:
         item = self.declared.get(key)
         if item is None:
             return None
-        started = time.monotonic()
-        end = started + min(self.seconds, self.left)
+        end = time.monotonic() + self.seconds
+        left = min(self.probes, self.left)
         best = min(failed, key=bank.size)
         best_answer: tuple[bytes, bytes, bytes] | None = None
         reference = self.reference
 
         def probe(inputs: dict[str, Any]) -> None:
-            nonlocal best, best_answer
+            nonlocal best, best_answer, left
             frame = bank.case_frame(item, inputs)
             if frame in passed:
                 return
             if frame in failed:
                 raise _Found
-            if time.monotonic() > end:
+            if left <= 0 or time.monotonic() > end:
                 raise bank.Enough
+            left -= 1
+            self.left -= 1
             expected = bank.ask_reference(item.check, [frame], reference, may_raise=True)[0]
             # Most cases pass: what rounding may do is asked for only when one does not.
             fails = expected is not None and still_fails(frame, expected, NO_SLACK)
@@ -128,8 +134,7 @@ class Shrinker:
                 max_examples=bank.max_examples(item.cases or self.course.settings.cases),
                 shrink=True,
             )
-        self.left -= time.monotonic() - started
-        self.finished = time.monotonic() < end
+        self.finished = left > 0 and time.monotonic() < end
         return best_answer
 
     def _slack(self, check: Check, frame: bytes, expected: bytes, reference: Session) -> bytes:

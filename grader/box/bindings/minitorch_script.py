@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from grader.box.bindings import plain
-from grader.box.bindings.plain import literal
+from grader.box.bindings.plain import Code, literal
 
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "gt": ">", "eq": "=="}
 NUMBER_RIGHT = {"add_number": "+", "mul_number": "*", "sub_number": "-", "div_number": "/"}
@@ -81,7 +81,6 @@ class Script(plain.Script):
         self, function: Any, values: list[float], upstream: float, places: list[int]
     ) -> None:
         names = self.scalars(values)
-        self.lines.append("# F is a Function with the forward and backward that the handout shows")
         self.lines.append(f"y = F.apply({', '.join(names[place] for place in places)})")
         self.lines.append(f"print(list(y.chain_rule({literal(upstream)})))")
 
@@ -134,6 +133,20 @@ class Script(plain.Script):
             f"print({short}.backward(ctx, tensor({literal(upstream)})))",
         ]
 
+    def integers(self, values: Any) -> Code:
+        self.numpy()
+        return Code(f"np.array({literal(values)})")
+
+    def numpy(self) -> None:
+        if "import numpy as np" not in self.lines:
+            self.lines.insert(0, "import numpy as np")
+
+    def scalar_function(self, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
+        base = self.take("scalar_functions.ScalarFunction")
+        halves = {"forward": forward, "backward": backward}
+        body = ", ".join(f"{name!r}: staticmethod({literal(f)})" for name, f in halves.items())
+        self.lines.append(f"F = type('F', ({base},), {{{body}}})")
+
     def tensor_data(self, storage: Any, shape: Any, strides: Any) -> None:
         self.imported("minitorch.tensor_data", "TensorData")
         self.lines.append(
@@ -146,8 +159,7 @@ class Script(plain.Script):
 
     def index_from(self, name: str, dims: int, *args: Any) -> None:
         short = self.take(f"tensor_data.{name}")
-        if "import numpy as np" not in self.lines:
-            self.lines.insert(0, "import numpy as np")
+        self.numpy()
         given = [f"np.array({arg})" if isinstance(arg, list) else repr(arg) for arg in args]
         self.lines += [
             f"index = np.array({[-1] * dims})",
@@ -169,7 +181,7 @@ class Script(plain.Script):
         *extra: Any,
     ) -> None:
         kernel = self.take(f"tensor_ops.tensor_{name}")
-        self.lines.insert(0, "import numpy as np")
+        self.numpy()
         storage, sides, strides = laid_out(shape, order)
         self.lines.append(f"out = np.full({storage}, {fill!r})")
         arguments = [f"out, np.array({sides}), np.array({strides})"]
@@ -179,10 +191,7 @@ class Script(plain.Script):
             self.lines.append(f"in{place} = np.array({literal(numbers)})")
             arguments.append(f"in{place}, np.array({sides}), np.array({strides})")
         arguments += [repr(value) for value in extra]
-        short = getattr(function, "__name__", "fn").strip("_")
-        self.lines.append(
-            f"{kernel}({short})({', '.join(arguments)})  # {short}: see the check's title"
-        )
+        self.lines.append(f"{kernel}({literal(function)})({', '.join(arguments)})")
         self.lines.append("print(out)")
 
 

@@ -140,8 +140,16 @@ class Functions:
         ]
 
 
+class Code(str):
+    """A piece of Python that stands for a value in a script: `np.array([1, 2])`."""
+
+    __slots__ = ()
+
+
 def literal(value: Any) -> str:
     """A value as one types it: arrays as nested lists."""
+    if isinstance(value, Code):
+        return value
     if hasattr(value, "tolist"):
         return repr(value.tolist())
     if isinstance(value, (list, tuple)):
