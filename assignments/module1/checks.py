@@ -126,9 +126,7 @@ def chains(draw):
     """Programs in which each value is used once, by the next step."""
     program = []
     for name in draw(st.lists(st.sampled_from(ONE), min_size=1, max_size=6)):
-        program.append(
-            [name, len(program), *([draw(eighths(-3, 3))] if "number" in name else [])]
-        )
+        program.append([name, len(program), *([draw(eighths(-3, 3))] if "number" in name else [])])
     return {"program": program, "leaves": [draw(reals(-3, 3))], "upstream": draw(upstreams())}
 
 

@@ -215,6 +215,15 @@ def zip_cases(draw, broadcast=False, any_output=False):
     }
 
 
+wide, row = np.arange(1.0, 7.0).reshape(2, 3), np.array([10.0, 20.0, 30.0])
+
+
+def layouts(a_order, b_order):
+    """Two matrices of one shape, each in a layout of its own."""
+    orders = {"a_order": a_order, "b_order": b_order, "out_order": [0, 1]}
+    return {"a": wide, "b": wide * wide, "shape": [2, 3]} | orders
+
+
 operations.check(
     questions.map_kernel,
     map_cases(),
@@ -223,7 +232,6 @@ operations.check(
     title="tensor_map reads every layout of its input",
 )
 # A row under a matrix: aligned at the wrong end, its cells are read at the matrix' row numbers.
-wide, row = np.arange(1.0, 7.0).reshape(2, 3), np.array([10.0, 20.0, 30.0])
 operations.check(
     questions.map_kernel,
     map_cases(broadcast=True),
@@ -241,6 +249,7 @@ operations.check(
 operations.check(
     questions.zip_kernel,
     zip_cases(),
+    edges=[layouts([0, 1], [1, 0]), layouts([1, 0], [0, 1])],
     function="x - y",
     weight=2,
     title="tensor_zip reads every layout of its inputs",

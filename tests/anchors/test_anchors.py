@@ -1,0 +1,63 @@
+"""The two anchors: the reference earns every point, the template none, in every box."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from grader.course import Course
+from grader.intake import read_folder
+from grader.judge.grade import grade
+from grader.model import Outcome, Report
+from grader.sandbox import Sandbox
+from grader.sandbox.jail import Jail
+from grader.sandbox.process import ProcessSandbox
+
+MODULES = ("warmup", "module1", "module2")
+NOT_YET = {Outcome.UNIMPLEMENTED, Outcome.BLOCKED}
+
+
+@pytest.fixture(params=["process", "jail"])
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    if request.param == "jail":
+        available, reason = Jail.available()
+        if not available:
+            pytest.skip(reason)
+    made: Sandbox = Jail(preload=("numpy",)) if request.param == "jail" else ProcessSandbox()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def graded(folder: str, module: str, course: Course, banks, sandbox: Sandbox) -> Report:
+    """The report on a folder of the repository."""
+    ready = banks.module(module)
+    submission = read_folder(course.root / folder, ready.assignment.expects)
+    return grade(ready, submission, sandbox, seed=course.settings.seed)
+
+
+def outcomes(report: Report) -> dict[str, Outcome]:
+    return {f"{v.task}/{v.title}": v.outcome for v in report.checks}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_reference_earns_every_point(module, course, banks, sandbox) -> None:
+    report = graded("reference", module, course, banks, sandbox)
+    assert {k: o for k, o in outcomes(report).items() if o is not Outcome.PASSED} == {}
+    assert report.score == report.max_score == 100
+    assert report.hints == report.notes == ()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_template_earns_nothing_and_every_check_says_that_it_is_not_done(
+    module, course, banks, sandbox
+) -> None:
+    report = graded("student_template", module, course, banks, sandbox)
+    assert {k: o for k, o in outcomes(report).items() if o not in NOT_YET} == {}
+    assert report.score == 0
+
+
+def test_the_course_has_no_module_without_anchors(course: Course) -> None:
+    assert set(MODULES) == set(course.settings.modules)

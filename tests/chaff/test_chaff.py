@@ -1,0 +1,48 @@
+"""Every mistake is caught, under every seed, by the check that is meant for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from grader.bank import Module
+from grader.judge.grade import Grading
+from grader.model import Outcome, Submission
+from grader.sandbox import Sandbox
+
+from . import module1, module2, warmup
+from .mistakes import Mistake, keys, made
+
+MISTAKES = [*warmup.MISTAKES, *module1.MISTAKES, *module2.MISTAKES]
+CAUGHT = {Outcome.FAILED, Outcome.RAISED, Outcome.TIMED_OUT}
+
+
+def outcomes(module: Module, submission: Submission, box: Sandbox) -> dict[str, Outcome]:
+    """The outcome of every check of a module."""
+    return {key: verdict.outcome for key, verdict in Grading(module, submission, box).run().items()}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda m: f"{m.module}: {m.what}")
+def test_a_mistake_is_caught_under_every_seed(mistake: Mistake, banks, reference, box) -> None:
+    """A miss is reported with the checks, among all of the module, that would have caught the mistake."""
+    submission = made(mistake, reference)
+    assignment, _ = banks.declared(mistake.module)
+    named = keys(mistake, assignment)
+    for seed, module in enumerate(banks.three(mistake.module, named)):
+        found = outcomes(module, submission, box)
+        missed = {key: outcome.value for key, outcome in found.items() if outcome not in CAUGHT}
+        if missed:
+            whole = outcomes(banks.module(mistake.module), submission, box)
+            others = [key for key, outcome in whole.items() if outcome in CAUGHT]
+            pytest.fail(f"draw {seed}: {missed}; caught by {others or 'no check'}")
+        if Outcome.TIMED_OUT in found.values():
+            return  # how long it takes does not depend on the numbers drawn
+
+
+def test_no_two_mistakes_are_the_same() -> None:
+    """Each is told once: by its words and by its edit."""
+    assert [
+        what for what, n in Counter((m.module, m.what) for m in MISTAKES).items() if n > 1
+    ] == []
+    assert [what for what, n in Counter(m[:1] + m[2:4] for m in MISTAKES).items() if n > 1] == []

@@ -1,0 +1,70 @@
+"""Right submissions written differently: each earns every point, under every seed.
+
+A folder here holds the files that take the place of the reference's; the first lines of each say what is
+different.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from grader.judge.grade import Grading
+from grader.model import Outcome, Submission
+
+HERE = Path(__file__).parent
+VARIANTS = sorted(
+    folder for folder in HERE.iterdir() if any(folder.rglob("*.py")) and folder.is_dir()
+)
+
+
+def modules(files: dict[str, bytes]) -> list[str]:
+    """The modules whose grade can depend on these files."""
+    names = {Path(name).name for name in files}
+    found = []
+    if "warmup.py" in names:
+        found.append("warmup")
+    if any(not name.startswith(("tensor", "warmup")) for name in names):
+        found.append("module1")
+    if any(not name.startswith(("scalar", "warmup")) for name in names):
+        found.append("module2")
+    return found
+
+
+def variant(folder: Path) -> dict[str, bytes]:
+    """The files of one variant, by their name in a submission."""
+    paths = [path for path in folder.rglob("*.py") if "__pycache__" not in path.parts]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(paths)}
+
+
+CASES = [
+    pytest.param(folder, module, id=f"{folder.name}, {module}")
+    for folder in VARIANTS
+    for module in modules(variant(folder))
+]
+
+
+@pytest.mark.parametrize(("folder", "module"), CASES)
+def test_a_right_variant_earns_every_point(
+    folder: Path, module: str, banks, reference: Submission, box
+) -> None:
+    files = variant(folder)
+    assert set(files) <= set(reference.files), "a variant replaces files of the reference"
+    submission = msgspec.structs.replace(reference, id=folder.name, files=reference.files | files)
+    for seed, ready in enumerate(banks.three(module)):
+        verdicts = Grading(ready, submission, box).run().values()
+        lost = [
+            f"draw {seed}: {v.task} {v.title}: {v.outcome.value}: {v.reason}"
+            f" on {v.counterexample.inputs if v.counterexample else ''}"
+            for v in verdicts
+            if v.outcome is not Outcome.PASSED
+        ]
+        assert lost == []
+
+
+def test_every_variant_says_what_is_different() -> None:
+    for folder in VARIANTS:
+        texts = [data.decode() for data in variant(folder).values()]
+        assert all(text.startswith('"""Different: ') for text in texts), folder.name
