@@ -27,7 +27,9 @@ def verdicts(submission: str, module: str) -> bytes:
 
 
 def main() -> int:
-    submission, module = (sys.argv[1:] + ["examples/three_bugs", "module2"][len(sys.argv) - 1 :])[:2]
+    submission, module = (sys.argv[1:] + ["examples/three_bugs", "module2"][len(sys.argv) - 1 :])[
+        :2
+    ]
     verdicts(submission, module)  # banks warm
     quiet = verdicts(submission, module)
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BUSY)]

@@ -27,7 +27,11 @@ def measured(command: list[str], **extra: str) -> dict[str, float]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     child = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | extra, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=ROOT,
+        env=os.environ | extra,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     peak = {"own": 0.0, "box": 0.0}
 
@@ -75,13 +79,29 @@ def main() -> None:
           "| grader MB | box MB |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for module in options.modules:
-        command = [*grade, module, "--submission", options.submission, "--sandbox", options.sandbox, "-q"]
+        command = [
+            *grade,
+            module,
+            "--submission",
+            options.submission,
+            "--sandbox",
+            options.sandbox,
+            "-q",
+        ]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)  # banks warm
         rows = []
         for _ in range(options.rounds):
             ours = measured(command)
             peer = measured(
-                [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "property_suite.py")],
+                [
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    "-q",
+                    "-p",
+                    "no:cacheprovider",
+                    str(HERE / "property_suite.py"),
+                ],
                 BENCH_MODULE=module,
                 BENCH_SUBMISSION=options.submission,
             )

@@ -268,7 +268,7 @@ class Grading:
             )
         frame, fault, shrunk = self._smallest(check, bank, faults, place, compared, session)
         why = ""
-        if fault.outcome is Outcome.FAILED:
+        if fault.outcome is Outcome.FAILED and check.compare == "close":
             alike = [p for p in faults if faults[p].outcome is Outcome.FAILED][:WITNESSES]
             why = diagnose(
                 [_failure(frame, fault)] + [_failure(bank.cases[p], faults[p]) for p in alike]
