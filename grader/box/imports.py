@@ -135,6 +135,7 @@ class Package:
     def _blocked(self, name: str) -> Blocked:
         error = self.failures[name]
         where = name.replace(".", "/")
+        where += ".py" if os.path.isfile(os.path.join(self.root, f"{where}.py")) else ""
         return Blocked(f"{where} cannot be imported: {self.describe(error)}")
 
     # The finder: the submission's own names come from its own folder, whatever else is installed.
@@ -202,7 +203,6 @@ class Package:
         package.__path__ = [folder]
         package.__spec__ = ModuleSpec(name, None, is_package=True)
         sys.modules[name] = package
-        self.failures[name] = error
         for module in self._modules(folder):
             full = f"{name}.{module}"
             try:
@@ -211,6 +211,8 @@ class Package:
                 self.failures[full] = failure
                 self._forget(full)
         self._exports(folder, package)
+        if not any(known.startswith(f"{name}.") for known in self.failures):
+            self.failures[name] = error  # the fault lies in __init__.py itself
 
     def _forget(self, name: str) -> None:
         for known in list(sys.modules):

@@ -108,7 +108,7 @@ def describe(error: BaseException, root: str) -> Raised:
     except BaseException:
         message = "(its message cannot be shown: __str__ raises)"
     if isinstance(error, SyntaxError):
-        message = f"{error.msg} (line {error.lineno})"
+        message = str(error.msg)
     if kind == "timeout":
         message = "the time limit was reached"
     return Raised(clean(name, 100), clean(message, 1000), tuple(locations(error, root)), kind)
