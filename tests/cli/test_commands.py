@@ -1,0 +1,601 @@
+"""`grade` from outside: what it prints where, what it writes, and the code it ends with."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from engine.courses import FILES, REFERENCE, dedented, write
+
+from .conftest import Run
+
+ESC = "\x1b["
+
+
+def listing(*folders: Path) -> dict[str, float]:
+    """Every file below some folders with the time of its last change."""
+    return {str(p): p.stat().st_mtime_ns for folder in folders for p in sorted(folder.rglob("*"))}
+
+
+def no_traceback(ran: subprocess.CompletedProcess[str]) -> bool:
+    return "Traceback" not in ran.stdout + ran.stderr
+
+
+# Exit codes
+
+
+def test_0_when_everything_passed(grade: Run, right: Path) -> None:
+    ran = grade("sums", "--submission", right)
+    assert ran.returncode == 0, ran.stderr
+    assert "40" in ran.stdout
+
+
+def test_1_when_something_failed(grade: Run, wrong: Path) -> None:
+    ran = grade("run", "sums", "-s", wrong)
+    assert ran.returncode == 1
+    assert "square gives the right number" in ran.stdout
+    assert no_traceback(ran)
+
+
+def test_this_folder_is_the_submission_when_none_is_named(
+    grade: Run, right: Path, course: Path
+) -> None:
+    ran = grade("sums", "--course", course, "-q", cwd=right)
+    assert (ran.returncode, ran.stdout) == (0, "sums 40/40\n")
+
+
+USAGE = {
+    ("modul1",): "",
+    ("sum",): "Did you mean 'sums'",
+    ("docter",): "Did you mean 'doctor'",
+    ("sums", "--only", "3"): "there is no task '3'",
+    ("sums", "--onyl", "1"): "--only",
+    ("sums", "--sandbox", "cellar"): "cellar",
+    ("sums", "--seed", "many"): "many",
+    ("sums", "--html", "nowhere/report.html"): "does not exist",
+    ("sums", "--json", "nowhere/report.json"): "does not exist",
+    ("sums", "more"): "more",
+    ("render", "nothing.json"): "cannot be read",
+    ("replay", "nothing.json", "square"): "cannot be read",
+    ("bank", "show", "sums"): "name a check",
+    ("bank", "show", "sums", "--check", "nothing like it"): "name a check",
+    ("bank", "list", "sum"): "Did you mean 'sums'",
+    ("list", "sum"): "Did you mean 'sums'",
+    ("completion", "cmd"): "cmd",
+}
+
+
+@pytest.mark.parametrize("arguments", USAGE, ids=" ".join)
+def test_2_for_a_wrong_command_line_with_what_to_write_instead(
+    grade: Run, right: Path, arguments: tuple[str, ...]
+) -> None:
+    given = ("-s", right) if arguments[0] == "sums" else ()
+    ran = grade(*arguments, *given)
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert USAGE[arguments] in ran.stderr
+    assert ran.stdout == ""
+    assert no_traceback(ran)
+
+
+def test_2_without_any_course(grade: Run, tmp_path: Path) -> None:
+    ran = grade("sums", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert "no grader.yaml" in ran.stderr
+    assert grade("sums", "--course", tmp_path).returncode == 2
+    assert grade("list", cwd=tmp_path).returncode == 2
+
+
+def test_2_for_a_typing_error_in_the_configuration(
+    grade: Run, course: Path, right: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "course"
+    shutil.copytree(course, broken)
+    write(broken, {"grader.yaml": dedented(FILES["grader.yaml"]).replace("seed:", "sead:")})
+    ran = grade("sums", "--course", broken, "-s", right)
+    assert ran.returncode == 2
+    assert "grader.yaml:3: sead" in ran.stderr
+    assert "Did you mean 'seed'" in ran.stderr
+
+
+def zipped(path: Path, entries: dict[str, Any]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in entries.items():
+            info = zipfile.ZipInfo("x")
+            info.filename = name
+            info.compress_type = zipfile.ZIP_DEFLATED
+            if data is None:
+                info.external_attr = (stat.S_IFLNK | 0o777) << 16
+                data = b"/etc/passwd"
+            archive.writestr(info, data)
+    return path
+
+
+REFUSED: dict[str, tuple[dict[str, Any] | None, str]] = {
+    "nothing there": (None, "no such file or folder"),
+    "an empty zip": ({}, "there is no work/ or work.py"),
+    "another package": ({"other.py": b""}, "only other.py"),
+    "a way out": ({"work.py": b"", "../../x.py": b""}, "points outside"),
+    "a link": ({"work.py": None}, "symbolic link"),
+    "a bomb": ({"work.py": b"#" * (200 << 20)}, "4 MiB"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_3_for_a_submission_that_cannot_be_graded(grade: Run, tmp_path: Path, what: str) -> None:
+    entries, said = REFUSED[what]
+    path = tmp_path / "work.zip"
+    if entries is not None:
+        zipped(path, entries)
+    ran = grade("sums", "-s", path)
+    assert ran.returncode == 3
+    assert said in ran.stderr
+    assert ran.stdout == ""
+    assert no_traceback(ran)
+
+
+def test_3_for_an_empty_folder(grade: Run, tmp_path: Path) -> None:
+    ran = grade("sums", "-s", tmp_path)
+    assert ran.returncode == 3
+    assert "--submission DIR" in ran.stderr
+
+
+def test_4_for_a_reference_that_is_broken(
+    grade: Run, course: Path, right: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "course"
+    shutil.copytree(course, broken)
+    write(broken, {"reference/work.py": dedented(REFERENCE).replace("x * x", "x / 0")})
+    ran = grade("sums", "--course", broken, "-s", right)
+    assert ran.returncode == 4
+    assert "1/square gives the right number" in ran.stderr
+    assert "ZeroDivisionError" in ran.stderr
+    assert no_traceback(ran)
+    debug = grade("--debug", "sums", "--course", broken, "-s", right)
+    assert "Traceback" in debug.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def double(x:\n", "SyntaxError"),
+        ("while True: pass\n", "import"),
+        ("import os; os._exit(0)\n", "exit status 0"),
+        ("from work import nothing\n", "nothing"),
+    ],
+)
+def test_1_for_a_submission_that_cannot_be_imported(
+    grade: Run, tmp_path: Path, text: str, said: str
+) -> None:
+    ran = grade("sums", "-s", write(tmp_path, {"work.py": text}))
+    assert ran.returncode == 1
+    assert said in ran.stdout
+    assert no_traceback(ran)
+
+
+def test_names_in_another_alphabet_are_printed_and_written(grade: Run, tmp_path: Path) -> None:
+    folder = write(tmp_path / "задание Größe 提出", {"work.py": REFERENCE, "größe.py": ""})
+    out = tmp_path / "отчёт.json"
+    ran = grade("sums", "-s", folder, "--json", out, PYTHONIOENCODING="utf-8")
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(out.read_text(encoding="utf-8"))["submission"] == folder.name
+
+
+def test_a_terminal_that_knows_only_ascii_stops_nothing(grade: Run, wrong: Path) -> None:
+    ran = grade("sums", "-s", wrong, PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0")
+    assert ran.returncode == 1
+    assert no_traceback(ran)
+
+
+# Streams
+
+
+@pytest.fixture(scope="module")
+def stored(grade: Run, wrong: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stored report on the wrong submission."""
+    path = tmp_path_factory.mktemp("stored") / "report.json"
+    assert grade("sums", "-s", wrong, "--json", path).returncode == 1
+    return path
+
+
+def test_json_on_standard_output_is_all_that_is_printed_there(grade: Run, wrong: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
+    ran = grade("sums", "-s", wrong, "--json", "-")
+    assert ran.returncode == 1
+    report = json.loads(ran.stdout)
+    schema = json.loads(grade("schema").stdout)
+    jsonschema.Draft202012Validator(schema).validate(report)
+    assert report["schema"] == "backcheck/report/1"
+    assert report["score"] == 32.0
+    assert {check["outcome"] for check in report["checks"]} == {"passed", "failed"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("sum",), 2), (("sums", "-s", "nowhere"), 3), (("sums", "-s", ".", "--only", "9"), 2), (("sums", "--bad"), 2)],
+)  # fmt: skip
+def test_errors_are_json_too_where_json_was_asked_for(
+    grade: Run, arguments: tuple[str, ...], code: int
+) -> None:
+    ran = grade(*arguments, "--json", "-")
+    assert ran.returncode == code
+    error = json.loads(ran.stdout)
+    assert error["schema"] == "backcheck/error/1"
+    assert error["exit_code"] == code
+    assert error["error"]
+    assert ran.stderr
+
+
+def test_what_is_drawn_is_told_on_standard_error_once(
+    grade: Run, right: Path, tmp_path: Path
+) -> None:
+    first, second = (
+        grade("sums", "-s", right, "-q", GRADE_CACHE=str(tmp_path / "fresh")) for _ in range(2)
+    )
+    assert first.stdout == second.stdout == "sums 40/40\n"
+    assert first.stderr.count("drawing the cases of sums") == 1
+    assert second.stderr == ""
+
+
+# Colour
+
+
+def test_nothing_is_coloured_where_it_is_no_terminal(grade: Run, wrong: Path) -> None:
+    ran = grade("sums", "-s", wrong)
+    assert ESC not in ran.stdout + ran.stderr
+    ran = grade("sums", "-s", wrong, NO_COLOR="1")
+    assert ESC not in ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "variables", "coloured"),
+    [
+        ((), {"FORCE_COLOR": "1"}, True),
+        ((), {"FORCE_COLOR": ""}, False),
+        ((), {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ((), {"FORCE_COLOR": "1", "NO_COLOR": ""}, True),
+        (("--color", "always"), {"NO_COLOR": "1"}, True),
+        (("--color", "never"), {"FORCE_COLOR": "1"}, False),
+        (("--color", "always"), {"TERM": "dumb"}, True),
+        ((), {"TERM": "dumb"}, False),
+    ],
+)
+def test_colour_follows_the_flag_then_no_color_then_force_color(
+    grade: Run, stored: Path, flags: tuple[str, ...], variables: dict[str, str], coloured: bool
+) -> None:
+    ran = grade("render", stored, *flags, **variables)
+    assert (ESC in ran.stdout) is coloured
+    assert ESC not in ran.stderr
+
+
+def on_a_terminal(command: list[Any], environment: dict[str, str], cwd: Path) -> str:
+    """What a command writes when a terminal is its standard output and error."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(command, stdout=theirs, stderr=theirs, cwd=cwd, env=environment)
+    os.close(theirs)
+    data = b""
+    try:
+        while piece := os.read(ours, 1 << 16):
+            data += piece
+    except OSError:
+        pass  # the last one to hold the other end has closed it
+    finally:
+        os.close(ours)
+        child.wait(timeout=60)
+    return data.decode("utf-8", "replace")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo terminals")
+def test_a_terminal_gets_colour_unless_it_is_dumb_or_no_color_is_set(
+    environment: dict[str, str], course: Path, wrong: Path
+) -> None:
+    command = [sys.executable, "-m", "grader", "sums", "-s", str(wrong)]
+    assert ESC in on_a_terminal(command, environment, course)
+    dumb = on_a_terminal(command, environment | {"TERM": "dumb"}, course)
+    assert ESC not in dumb
+    plain = on_a_terminal([*command, "-q"], environment | {"NO_COLOR": "1"}, course)
+    assert "\x1b[3" not in plain
+
+
+# Files
+
+
+def test_the_named_files_are_written_whole_and_nothing_else_is(
+    grade: Run, course: Path, wrong: Path, tmp_path: Path
+) -> None:
+    grade("sums", "-s", wrong, "-q")
+    before = listing(course, wrong)
+    out = tmp_path / "out"
+    out.mkdir()
+    ran = grade(
+        "sums", "-s", wrong, "--json", out / "a.json", "--html", out / "b.html",
+        "--gradescope", "c.json", cwd=out, GRADE_COURSE=str(course),
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert listing(course, wrong) == before
+    assert sorted(p.name for p in out.iterdir()) == ["a.json", "b.html", "c.json"]
+    assert json.loads((out / "a.json").read_text())["score"] == 32.0
+    assert (out / "b.html").read_text().rstrip().endswith("</html>")
+    assert json.loads((out / "c.json").read_text())["tests"]
+    mask = os.umask(0)
+    os.umask(mask)
+    for path in out.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
+
+
+def test_an_old_file_is_replaced_and_kept_when_grading_is_not_possible(
+    grade: Run, right: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "report.json"
+    out.write_text("old")
+    assert grade("sums", "-s", tmp_path / "nowhere", "--json", out).returncode == 3
+    assert out.read_text() == "old"
+    assert grade("sums", "-s", right, "--json", out).returncode == 0
+    assert json.loads(out.read_text())["score"] == 40.0
+    assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_fault_without_a_traceback(
+    grade: Run, right: Path, tmp_path: Path
+) -> None:
+    taken = tmp_path / "report.html"
+    taken.mkdir()
+    ran = grade("sums", "-s", right, "--html", taken)
+    assert ran.returncode in (2, 4)
+    assert "report.html" in ran.stderr
+    assert no_traceback(ran)
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    locked.chmod(0o555)
+    if os.geteuid() == 0:
+        locked = Path("/proc/self")  # where even root cannot make a file
+    ran = grade("sums", "-s", right, "--json", locked / "report.json")
+    assert ran.returncode in (2, 4)
+    assert no_traceback(ran)
+
+
+def test_a_reader_that_goes_away_is_no_error(
+    environment: dict[str, str], course: Path, wrong: Path
+) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "grader", "sums", "-s", str(wrong), "-v"],
+        cwd=course, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdout.close()
+    said = child.stderr.read().decode()
+    child.stderr.close()
+    child.wait(timeout=60)
+    assert "Traceback" not in said
+
+
+# Interruption
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_130_when_interrupted_and_no_process_is_left(
+    environment: dict[str, str], course: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    flag = tmp_path / "running"
+    text = f"open({str(flag)!r}, 'w').close()\nimport time\ntime.sleep(60)\n"
+    folder = write(tmp_path / "s", {"work.py": text})
+    child = subprocess.Popen(
+        [sys.executable, "-m", "grader", "sums", "-s", str(folder), "--json", str(tmp_path / "r.json")],
+        cwd=course, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while not flag.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    family = psutil.Process(child.pid).children(recursive=True)
+    assert family
+    child.send_signal(number)
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert not alive
+    assert not (tmp_path / "r.json").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_130_while_cases_are_drawn_and_no_process_is_left(
+    environment: dict[str, str], course: Path, right: Path, tmp_path: Path
+) -> None:
+    slow = tmp_path / "course"
+    shutil.copytree(course, slow)
+    text = dedented(FILES["assignments/sums/checks.py"]).replace(
+        'case(x=reals()), function="square"',
+        'case(x=reals().map(lambda x: __import__("time").sleep(0.5) or x)), function="square"',
+    )
+    write(slow, {"assignments/sums/checks.py": text})
+    child = subprocess.Popen(
+        [sys.executable, "-m", "grader", "sums", "-s", str(right), "--course", str(slow)],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while len(psutil.Process(child.pid).children(recursive=True)) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.5)
+    family = psutil.Process(child.pid).children(recursive=True)
+    assert family
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert "Traceback" not in said
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert not alive
+
+
+# The other commands
+
+
+def test_help_and_version(grade: Run) -> None:
+    ran = grade("--version")
+    assert (ran.returncode, ran.stdout.split()[0]) == (0, "grade,")
+    ran = grade("--help")
+    assert ran.returncode == 0
+    for name in ("run", "list", "bank", "doctor", "render", "replay", "template", "schema"):
+        assert name in ran.stdout
+        assert grade(name, "-h").returncode == 0
+    assert grade().returncode == 2
+
+
+def test_list_names_modules_tasks_and_checks_with_their_points(grade: Run) -> None:
+    ran = grade("list")
+    assert ran.returncode == 0
+    assert "sums" in ran.stdout
+    assert "40 points" in ran.stdout
+    ran = grade("list", "sums")
+    assert "8.00  square gives the right number" in ran.stdout
+
+
+def test_doctor_says_what_works(grade: Run, tmp_path: Path) -> None:
+    ran = grade("doctor")
+    assert ran.returncode == 0, ran.stdout
+    assert "sandbox: process" in ran.stdout
+    assert "sums" in ran.stdout
+    found = json.loads(grade("doctor", "--json").stdout)
+    assert {"what", "fine", "detail"} <= set(found[0])
+    # Without a course it still says what the machine can do.
+    assert grade("doctor", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("view", ["terminal", "html", "json", "gradescope", "markdown", "junit"])
+def test_render_makes_every_view_of_a_stored_report(
+    grade: Run, stored: Path, tmp_path: Path, view: str
+) -> None:
+    printed = grade("render", stored, "--as", view, cwd=tmp_path)
+    assert printed.returncode == 0, printed.stderr
+    assert "square gives the right number" in printed.stdout
+    out = tmp_path / "view"
+    written = grade("render", stored, "--as", view, "-o", out, cwd=tmp_path)
+    assert (written.returncode, written.stdout) == (0, "")
+    assert out.read_text(encoding="utf-8").strip()
+    assert [p.name for p in tmp_path.iterdir()] == ["view"]
+
+
+def test_render_gives_the_json_back_unchanged(grade: Run, stored: Path) -> None:
+    assert json.loads(grade("render", stored, "--as", "json").stdout) == json.loads(
+        stored.read_text()
+    )
+
+
+def test_render_refuses_what_is_no_report_and_names_the_nearest_view(
+    grade: Run, stored: Path, tmp_path: Path
+) -> None:
+    ran = grade("render", stored, "--as", "htlm")
+    assert ran.returncode == 2
+    assert "Did you mean 'html'" in ran.stderr
+    bad = tmp_path / "bad.json"
+    for text in ("", "{}", "[]", '{"schema": "backcheck/report/9"}', "\x00"):
+        bad.write_text(text)
+        ran = grade("render", bad)
+        assert ran.returncode == 2
+        assert no_traceback(ran)
+    ran = grade("render", stored, "-o", tmp_path / "no" / "where")
+    assert ran.returncode in (2, 4)
+    assert no_traceback(ran)
+    assert "fault of the grader" not in ran.stderr
+
+
+def test_replay_asks_one_check_again(grade: Run, stored: Path, wrong: Path, right: Path) -> None:
+    ran = grade("replay", stored, "square")
+    assert ran.returncode == 1
+    assert "square gives the right number" in ran.stdout
+    assert "double gives" not in ran.stdout
+    ran = grade("replay", stored, "square", "-s", right)
+    assert ran.returncode == 0
+    assert "the submission has changed" in ran.stderr
+    ran = grade("replay", stored, "no such check")
+    assert ran.returncode == 2
+
+
+def test_the_seed_of_the_command_line_is_the_one_of_the_report_and_of_its_replay(
+    grade: Run, wrong: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "seeded.json"
+    assert grade("sums", "-s", wrong, "--seed", "77", "--json", out).returncode == 1
+    assert json.loads(out.read_text())["provenance"]["seed"] == 77
+    ran = grade("replay", out, "square")
+    assert ran.returncode == 1
+    assert "note:" not in ran.stderr
+
+
+def test_only_grades_the_named_task(grade: Run, wrong: Path) -> None:
+    ran = grade("sums", "-s", wrong, "--only", "2", "-q")
+    assert (ran.returncode, ran.stdout) == (0, "sums 30/30\n")
+    report = json.loads(grade("sums", "-s", wrong, "--only", "2", "--json", "-").stdout)
+    assert report["notes"] == ["only task 2 was graded"]
+
+
+def test_bank_builds_lists_shows_and_checks(grade: Run) -> None:
+    ran = grade("bank", "build", "sums")
+    assert ran.returncode == 0
+    assert "4 checks, 401 cases" in ran.stdout
+    ran = grade("bank", "list", "sums")
+    assert len(ran.stdout.splitlines()) == 4
+    ran = grade("bank", "show", "sums", "--check", "double")
+    assert "x: 0.5  ->  1.0" in ran.stdout
+    assert len(ran.stdout.splitlines()) == 102
+    ran = grade("bank", "check", "sums")
+    assert ran.returncode == 0
+    assert "4 of 4 banks are the same" in ran.stdout
+
+
+def test_template_is_checked_and_written(grade: Run, tmp_path: Path) -> None:
+    root = write(tmp_path / "course", FILES)
+    solved = dedented(REFERENCE).replace(
+        "    return 2.0 * x",
+        '    """Twice x."""\n    # begin solution 1\n    return 2.0 * x\n    # end solution',
+    )
+    write(root, {"reference/work.py": solved})
+    ran = grade("template", "--check", "--course", root)
+    assert ran.returncode == 1
+    assert "work.py is missing" in ran.stdout
+    assert not (root / "student_template").exists()
+    assert grade("template", "--course", root).returncode == 0
+    assert "NotImplementedError" in (root / "student_template/work.py").read_text()
+    assert grade("template", "--check", "--course", root).returncode == 0
+    write(root, {"reference/work.py": solved.replace("# end solution", "# end solutoin")})
+    ran = grade("template", "--check", "--course", root)
+    assert ran.returncode == 2
+    assert "work.py" in ran.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_gives_a_script_and_completes(grade: Run, shell: str) -> None:
+    ran = grade("completion", shell)
+    assert ran.returncode == 0, ran.stderr
+    assert "_GRADE_COMPLETE" in ran.stdout
+
+
+def test_the_banks_of_two_commands_at_once_do_no_harm(
+    environment: dict[str, str], course: Path, right: Path, tmp_path: Path
+) -> None:
+    fresh = environment | {"GRADE_CACHE": str(tmp_path)}
+    command = [sys.executable, "-m", "grader", "sums", "-s", str(right), "-q"]
+    both = [
+        subprocess.Popen(command, cwd=course, env=fresh, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [child.communicate(timeout=120)[0] for child in both] == ["sums 40/40\n"] * 2
+    assert len(list(tmp_path.iterdir())) == 1

@@ -1,0 +1,154 @@
+"""Comparing: one walk, the first difference, no trust in the types that came."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grader.box.wire import Opaque, Raised
+from grader.judge.compare import COMPARISONS, close, show
+from grader.model import Mismatch, Tolerance
+
+NAN, INF = float("nan"), float("inf")
+EXACT = Tolerance(relative=0.0, absolute=0.0, conditioning=0.0)
+
+
+def differ(
+    expected: Any, observed: Any, tolerance: Tolerance = EXACT, slack: Any = 0.0
+) -> Mismatch | None:
+    return close(expected, observed, tolerance, slack)
+
+
+@pytest.mark.parametrize(
+    ("expected", "observed"),
+    [
+        (1.0, 1.0),
+        (1.0, 1),
+        (2, 2.0),
+        (0.0, -0.0),
+        (NAN, NAN),
+        (INF, INF),
+        ("text", "text"),
+        (None, None),
+        (True, True),
+        ([1.0, [2.0]], [1.0, [2.0]]),
+        ({"a": 1.0, "b": None}, {"b": None, "a": 1.0}),
+        (np.array([1.0, NAN, INF]), np.array([1.0, NAN, INF])),
+        (np.array([1.0, 2.0]), np.array([1, 2])),
+        (np.array(2.0), 2.0),
+        (np.zeros((0, 3)), np.zeros((0, 3))),
+        (Raised("E", "m", (), "error"), Raised("E", "m", (), "error")),
+    ],
+    ids=repr,
+)
+def test_these_answers_agree(expected: Any, observed: Any) -> None:
+    assert differ(expected, observed) is None
+
+
+@pytest.mark.parametrize(
+    ("expected", "observed", "kind", "path"),
+    [
+        (1.0, 1.0000001, "value", ""),
+        (1.0, NAN, "not finite", ""),
+        (NAN, 1.0, "not finite", ""),
+        (INF, -INF, "not finite", ""),
+        (1.0, INF, "not finite", ""),
+        (1.0, 10**400, "not finite", ""),
+        (1.0, True, "type", ""),
+        (1.0, "1.0", "type", ""),
+        (1.0, None, "type", ""),
+        (1.0, [1.0], "type", ""),
+        (1.0, Opaque("Liar"), "type", ""),
+        (1.0, np.array([1.0]), "type", ""),
+        (1, True, "type", ""),
+        (True, 1, "type", ""),
+        (True, 1.0, "type", ""),
+        ("a", "b", "value", ""),
+        (None, 0.0, "type", ""),
+        (3, 4, "value", ""),
+        ([1.0, 2.0], [1.0], "length", ""),
+        ([1.0, 2.0], 1.0, "type", ""),
+        ([1.0, [2.0, 3.0]], [1.0, [2.0, 4.0]], "value", "[1][1]"),
+        ({"a": 1.0}, {"b": 1.0}, "type", ""),
+        ({"a": 1.0}, {"a": 1.0, "b": 2.0}, "type", ""),
+        ({"gradients": [1.0, 2.0]}, {"gradients": [1.0, 3.0]}, "value", "gradients[1]"),
+        (np.zeros((2, 3)), np.zeros((3, 2)), "shape", ""),
+        (np.zeros(2), np.zeros((2, 1)), "shape", ""),
+        (np.zeros(2), [0.0, 0.0], "type", ""),
+        (np.array([[1.0, 2.0]]), np.array([[1.0, 3.0]]), "value", "[0, 1]"),
+        (np.array([1.0, 2.0]), np.array([1.0, NAN]), "not finite", "[1]"),
+        ({"g": [np.zeros(2)]}, {"g": [np.array([0.0, 1.0])]}, "value", "g[0][1]"),
+        (np.array(2.0), 3.0, "value", ""),
+    ],
+    ids=repr,
+)
+def test_the_first_difference_is_named(expected: Any, observed: Any, kind: str, path: str) -> None:
+    found = differ(expected, observed)
+    assert found is not None
+    assert (found.kind, found.path) == (kind, path)
+
+
+def test_the_first_of_several_differences_is_the_one_that_is_told() -> None:
+    found = differ([1.0, 2.0, 3.0], [1.0, 5.0, 9.0])
+    assert found == Mismatch("[1]", "value", "2.0", "5.0")
+
+
+def test_a_tolerance_is_relative_plus_absolute_plus_what_rounding_may_move() -> None:
+    assert differ(100.0, 101.0, Tolerance(relative=0.01, absolute=0.0)) is None
+    assert differ(100.0, 101.1, Tolerance(relative=0.01, absolute=0.0)) is not None
+    assert differ(0.0, 0.5, Tolerance(relative=0.0, absolute=0.5)) is None
+    loose = Tolerance(relative=0.0, absolute=0.0, conditioning=4.0)
+    assert differ(1.0, 2.0, loose, 0.25) is None
+    assert differ(1.0, 2.0, loose, 0.2) is not None
+    assert differ([1.0, 1.0], [2.0, 1.0], loose, [0.25, 0.0]) is None
+    assert differ([1.0, 1.0], [1.0, 2.0], loose, [0.25, 0.0]) is not None
+    assert differ({"a": np.zeros(2)}, {"a": np.ones(2)}, loose, {"a": 0.25}) is None
+    assert differ({"a": np.zeros(2)}, {"a": np.ones(2)}, loose, {}) is not None
+
+
+def test_no_tolerance_makes_infinity_or_nan_right() -> None:
+    huge = Tolerance(relative=1e300, absolute=1e308)
+    for wrong in (NAN, INF, -INF):
+        assert differ(1.0, wrong, huge) is not None
+        assert differ(np.array([1.0]), np.array([wrong]), huge) is not None
+    assert differ(INF, 1.0, huge) is not None
+
+
+def test_a_slack_of_another_shape_than_the_answer_forgives_nothing() -> None:
+    loose = Tolerance(relative=0.0, absolute=0.0, conditioning=1e9)
+    for slack in ([1.0], "x", None, {"a": 1.0}, [[1.0], [1.0]]):
+        assert differ([1.0, 2.0], [1.0, 2.5], loose, slack) is not None
+
+
+def test_counts_may_be_three_times_the_reference_but_not_grow_faster() -> None:
+    growth = COMPARISONS["growth"]
+    assert growth([3, 6, 10], [9, 12, 20], EXACT, 0.0) is None
+    found = growth([3, 6, 10], [8, 64, 1024], EXACT, 0.0)
+    assert found is not None
+    assert (found.path, found.observed) == ("[1]", "64 calls")
+    assert growth([9, 9], [9, 2], EXACT, 0.0) is not None
+    assert growth([3, 6], [3, 6.0], EXACT, 0.0) is not None
+    assert growth([3, 6], [3, True], EXACT, 0.0) is not None
+    assert growth([3, 6], [3], EXACT, 0.0) is not None
+    assert growth([3, 6], None, EXACT, 0.0) is not None
+
+
+def test_a_size_by_convention_may_be_half_or_twice_as_much() -> None:
+    factor_two = COMPARISONS["factor_two"]
+    for fine in (0.5, 1.0, 2, -1.0):
+        assert factor_two(1.0, fine, EXACT, 0.0) is None
+    for wrong in (0.0, 0.4, 3.0, NAN, INF, None, "1", True):
+        assert factor_two(1.0, wrong, EXACT, 0.0) is not None
+
+
+def test_values_are_shown_as_one_types_them_and_cut() -> None:
+    assert show(np.array([[1.0, 2.5]])) == "[[1.0, 2.5]]"
+    assert show([1.0, [2, None], "a"]) == "[1.0, [2, None], 'a']"
+    assert show({"x": 1.0, "order": [1, 0]}) == "x: 1.0, order: [1, 0]"
+    assert show(Opaque("Tensor")) == "<Tensor>"
+    assert show(Raised("ValueError", "no", (), "error")) == "ValueError: no"
+    assert len(show([0.1] * 10_000)) < 800
+    assert len(show("x" * 10_000)) < 800
+    assert "\x1b" not in show("\x1b[31m") + show(Raised("E", "\x1b[31m", (), "error"))
