@@ -582,7 +582,10 @@ def report(
         notes=notes,
         hints=hints,
         seconds=round(seconds, 3),
-        complete=not any(v.reason.startswith(NOT_REACHED) for v in verdicts.values()),
+        complete=not any(
+            v.outcome is Outcome.TIMED_OUT and v.reason.startswith(NOT_REACHED)
+            for v in verdicts.values()
+        ),
         provenance=Provenance(
             sandbox=sandbox.name,
             protects=sandbox.protects,

@@ -1,7 +1,7 @@
 """The portable sandbox: a worker is a plain child process. It separates; it protects nobody.
 
 It runs wherever Python does, enforces limits on time and (on POSIX) memory, hands the child a cleared
-environment and a folder of its own, and kills the whole process tree. The child runs as the same user,
+environment and a folder of its own, and kills the process tree. The child runs as the same user,
 sees the same files and the same network: for one's own code on one's own machine.
 """
 
@@ -250,7 +250,7 @@ class ProcessSandbox:
     def walls(self) -> tuple[Wall, ...]:
         posix = os.name == "posix"
         return (
-            Wall("separate process", True, "killed as a whole tree"),
+            Wall("separate process", True, "killed with its children, unless they hide"),
             Wall("cleared environment", True),
             Wall("memory limit", posix, "RLIMIT_AS" if posix else ""),
             Wall("other user", False),

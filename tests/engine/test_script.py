@@ -40,7 +40,7 @@ json.dump(failed, sys.stdout)
 RAISES = ("raises",)
 
 
-def snippets(course: Course, module: str, cases: int = 3) -> tuple[dict[str, str], int]:
+def snippets(course: Course, module: str, cases: int = 2) -> tuple[dict[str, str], int]:
     """The snippet of a few cases of every check, and how many checks there are."""
     assignment, declared = load_checks(course, module)
     found = {}

@@ -233,7 +233,7 @@ def test_a_subclass_that_lies_is_taken_for_the_plain_value_inside_it(liar: Any, 
 
 class Nameless(type):
     @property
-    def __name__(cls) -> str:
+    def __name__(cls) -> str:  # type: ignore[override]
         raise RuntimeError("no name for you")
 
 
