@@ -25,6 +25,7 @@ from grader.sandbox import BoxProcess, Sandbox
 TICK = 0.02
 GRACE_SECONDS = 1.0
 IDLE_SECONDS = 3.0
+LONGEST_STEP = 0.25
 REPLY_FRAMES = 4096
 
 
@@ -255,7 +256,8 @@ class _Deadline:
     """The limit from outside: CPU time, then waiting for nothing, then a generous wall clock.
 
     A process that is kept from the processor by others is not idle, so that a verdict is the same on a
-    busy machine.
+    busy machine. Time is counted in the steps in which we look: when the whole machine stands still for
+    seconds, nobody has waited.
     """
 
     def __init__(self, process: BoxProcess, seconds: float, wall_factor: float) -> None:
@@ -264,14 +266,17 @@ class _Deadline:
         usage = process.usage()
         self.start_cpu = usage.cpu_seconds if usage else 0.0
         self.last_cpu = self.start_cpu
-        self.busy_at = self.checked_at = time.monotonic()
-        self.end_at = self.busy_at + seconds * wall_factor + 5.0
+        self.checked_at = time.monotonic()
+        self.idle_seconds = 0.0
+        self.wall_left = seconds * wall_factor + 5.0
 
     def check(self) -> None:
         now = time.monotonic()
-        if now - self.checked_at < TICK:
+        step = now - self.checked_at
+        if step < TICK:
             return
         self.checked_at = now
+        self.wall_left -= min(step, LONGEST_STEP)
         usage = self.process.usage()
         if usage is None:
             return  # it is gone: the next receive says so
@@ -279,10 +284,16 @@ class _Deadline:
             raise _Ended(End.TIMED_OUT, f"more than {self.seconds:g} s of processor time")
         if usage.cpu_seconds > self.last_cpu or not usage.idle:
             self.last_cpu = usage.cpu_seconds
-            self.busy_at = now
-        elif now - self.busy_at > IDLE_SECONDS:
+            self.idle_seconds = 0.0
+            self._wall()
+            return
+        self.idle_seconds += min(step, LONGEST_STEP)
+        if self.idle_seconds > IDLE_SECONDS:
             raise _Ended(End.IDLE, f"it waited {IDLE_SECONDS:g} s without doing anything")
-        if now > self.end_at:
+        self._wall()
+
+    def _wall(self) -> None:
+        if self.wall_left < 0:
             raise _Ended(End.TIMED_OUT, "the wall clock's limit")
 
 
