@@ -100,7 +100,7 @@ def _write(path: str, text: str) -> None:
 class Sources:
     """Descriptors of what the house is built from, opened while it can still be reached.
 
-    An interpreter below a directory of mode 0700 (`/root/.pyenv`) can be bound by descriptor when its
+    An interpreter below a directory of mode 0700 (an interpreter in the home of root) can be bound by descriptor when its
     path can no longer be walked.
     """
 
