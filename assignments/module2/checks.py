@@ -27,7 +27,6 @@ from grader.checks import (
 
 # Some courses add 1e-6 inside log or to a denominator, against a division by 0.
 EPSILON = Tolerance(relative=4e-5, absolute=4e-6)
-EXACT = Tolerance(relative=0.0, absolute=0.0, conditioning=0.0)
 EXP = eighths(-4, 4)
 NONZERO = away_from(0, grid=8)
 LOGS = eighths(0.5, 16)
