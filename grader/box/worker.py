@@ -23,6 +23,7 @@ from grader.box.faults import Blocked, InputMutated, Missing, TimeLimit
 from grader.box.wire import Raised, WireError, clean, type_name
 
 FLUSH_SECONDS = 0.005
+PLAIN = frozenset({float, int, str, bool, type(None)})
 BINDINGS = {
     "functions": "grader.box.bindings.functions",
     "minitorch": "grader.box.bindings.minitorch",
@@ -210,7 +211,7 @@ class Worker:
                 yield self.part(first, answers, began)
                 first, answers, last_flush = number, [], time.monotonic()
             inputs = wire.decode(frame)
-            before = frozen(inputs)
+            before = kept(inputs)
             answer = self.guarded(question, self.subject, **given, **inputs)
             answers.append(self.encoded(answer, before, inputs))
             if type(answer) is Raised:
@@ -223,11 +224,11 @@ class Worker:
     def part(self, first: int, answers: list[bytes], began: float) -> dict[str, Any]:
         return {"first": first, "answers": answers, "cpu": time.process_time() - began}
 
-    def encoded(self, answer: Any, before: Any, inputs: dict[str, Any]) -> bytes:
+    def encoded(self, answer: Any, before: dict[str, Any], inputs: dict[str, Any]) -> bytes:
         """The answer's frame; a Raised in its place when it cannot travel or an input was changed."""
         try:
-            if type(answer) is not Raised and (after := frozen(inputs)) != before:
-                changed = [n for (n, a), (_, b) in zip(after, before, strict=True) if a != b]
+            if type(answer) is not Raised and (after := kept(inputs)) != before:
+                changed = [name for name, value in before.items() if after[name] != value]
                 answer = Raised("InputMutated", ", ".join(changed), (), "mutated")
             data = wire.encode(answer)
             if len(data) > self.output_bytes:
@@ -254,6 +255,11 @@ class Worker:
                     self.channel.send(reply | part)
 
 
+def kept(inputs: dict[str, Any]) -> dict[str, Any]:
+    """What the question could change in its arguments, frozen: names cannot be bound anew from inside."""
+    return {name: frozen(v) for name, v in inputs.items() if type(v) not in PLAIN}
+
+
 def frozen(value: Any) -> Any:
     """A value that does not change when `value` is changed in place, and that then differs from it."""
     kind = type(value)
@@ -261,7 +267,7 @@ def frozen(value: Any) -> Any:
         return tuple([frozen(item) for item in value])
     if kind is dict:
         return tuple([(name, frozen(item)) for name, item in value.items()])
-    if kind in (float, int, str, bool) or value is None:
+    if kind in PLAIN:
         return kind, value
     numpy = sys.modules.get("numpy")
     if numpy is not None and kind is numpy.ndarray:
