@@ -105,7 +105,9 @@ def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -
     help="Grade this task only; may be repeated.",
 )
 @click.option(
-    "--sandbox", type=click.Choice(["auto", "jail", "process"]), help="Which box the code runs in."
+    "--sandbox",
+    type=click.Choice(["auto", "docker", "jail", "process"]),
+    help="Which box the code runs in.",
 )
 @click.option("--seed", type=int, help="Draw other cases than the course's.")
 @click.option(
@@ -165,7 +167,13 @@ def run(
             if task not in [t.id for t in ready.assignment.tasks]:
                 raise UsageError(unknown("task", task, [t.id for t in ready.assignment.tasks]))
         taken = read_submission(path, ready.assignment.expects)
-        box = choose(sandbox or course.settings.isolation.sandbox, ready.assignment.preload)
+        box = choose(
+            sandbox or course.settings.isolation.sandbox,
+            ready.assignment.preload,
+            course.settings.isolation,
+            ready.assignment.limits,
+            progress.note,
+        )
         report = grade_one(course, ready, taken, box, only=only, seed=seed, progress=progress)
     finally:
         progress.clear()
@@ -348,6 +356,14 @@ class Progress:
             sys.stderr.write("\r\x1b[K" + text[:width])
             sys.stderr.flush()
 
+    def note(self, text: str) -> None:
+        """Something slow has begun: said at once, and once where this is no terminal."""
+        if self.live:
+            self.last = 0.0
+            self.say(f"{text} ...")
+        else:
+            click.echo(f"{text} ...", err=True)
+
     def clear(self) -> None:
         if self.shown:
             sys.stderr.write("\r\x1b[K")
@@ -512,7 +528,7 @@ def render(report: Path, name: str, output: Path | None, color: str) -> None:
     help="Where it lies now (default: as in the report).",
 )
 @COURSE
-@click.option("--sandbox", type=click.Choice(["auto", "jail", "process"]))
+@click.option("--sandbox", type=click.Choice(["auto", "docker", "jail", "process"]))
 @COLOUR
 def replay(
     report: Path,
@@ -553,7 +569,13 @@ def replay(
         taken = read_submission(submission or Path(stored.origin), few.expects)
         if taken.digest[:16] != stored.provenance.submission_digest:
             click.echo("note: the submission has changed since this report was made", err=True)
-        box = choose(sandbox or course.settings.isolation.sandbox, few.preload)
+        box = choose(
+            sandbox or course.settings.isolation.sandbox,
+            few.preload,
+            course.settings.isolation,
+            few.limits,
+            progress.note,
+        )
         again = grade_one(
             course,
             msgspec.structs.replace(ready, assignment=few),

@@ -21,18 +21,37 @@ import yaml
 
 from grader.errors import BrokenCheck, UsageError
 from grader.model import Assignment, Limits, Task
+from grader.sandbox import LEVELS
 
 if TYPE_CHECKING:
     from grader.checks import Declared
 
 T = TypeVar("T", bound=msgspec.Struct)
-SANDBOXES = ("auto", "process", "jail")
+SANDBOXES = ("auto", "docker", "jail", "process")
+PER = ("batch", "submission")
+
+
+class DockerFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the Docker sandbox works.
+
+    per: how long a container lives, `batch` or `submission`; image: an image by name, "" for the one that
+    fits this machine's Python; cpus: processors that a container may use at a time, 0 for no limit;
+    packages: what submissions may import beside numpy and what the modules preload.
+    """
+
+    per: str = "batch"
+    image: str = ""
+    cpus: float = 0.0
+    packages: tuple[str, ...] = ()
 
 
 class Isolation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """sandbox: `auto` (the strongest that works), `jail` or `process`."""
+    """sandbox: `auto` (the strongest that works), `docker`, `jail` or `process`; require: the level (see
+    `grader.sandbox.level`) below which nothing is graded."""
 
     sandbox: str = "auto"
+    require: str = "none"
+    docker: DockerFile = DockerFile()
 
 
 class SomeLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,6 +181,20 @@ def load_course(root: Path) -> Course:
         raise UsageError(
             f"{path}:{locate('isolation', 'sandbox')}: isolation.sandbox: "
             + unknown("sandbox", settings.isolation.sandbox, SANDBOXES)
+        )
+    isolation = settings.isolation
+    for keys, value, known in (
+        (("isolation", "require"), isolation.require, LEVELS),
+        (("isolation", "docker", "per"), isolation.docker.per, PER),
+    ):
+        if value not in known:
+            raise UsageError(
+                f"{path}:{locate(*keys)}: {'.'.join(keys)}: {unknown(keys[-1], value, known)}"
+            )
+    if not 0 <= isolation.docker.cpus < math.inf:
+        raise UsageError(
+            f"{path}:{locate('isolation', 'docker', 'cpus')}: isolation.docker.cpus: expected 0 or more, "
+            f"not {isolation.docker.cpus:g}"
         )
     if not 1 <= settings.cases <= 10_000:
         raise UsageError(

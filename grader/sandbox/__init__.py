@@ -6,9 +6,26 @@ one new class with three methods, judged by the conformance suite in `tests/sand
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from grader.model import Limits, Wall
+
+LEVELS = ("none", "files", "contained")
+
+
+def level(walls: Iterable[Wall]) -> str:
+    """How much a box with these walls keeps in, from what was seen to hold in it.
+
+    `none`: it only separates. `files`: the course, the host and other submissions cannot be read, or belong
+    to another user. `contained`: files outside cannot be opened at all, no process can be started, reached
+    or traced, no network used, no privilege gained, and memory is limited.
+    """
+    up = {wall.name for wall in walls if wall.up}
+    shut = up & {"mount ns", "landlock", "container"}
+    if shut and up >= {"seccomp", "rlimits", "no new privileges", "closed descriptors"}:
+        return "contained"
+    return "files" if shut or "other uid" in up else "none"
 
 
 class Usage(NamedTuple):
@@ -45,8 +62,11 @@ class Sandbox(Protocol):
     name: str
     protects: bool
 
-    def walls(self) -> tuple[Wall, ...]:
-        """The protections, each with whether it is really up here (probed, not assumed)."""
+    def walls(self, limits: Limits | None = None) -> tuple[Wall, ...]:
+        """The protections, each with whether it is really up here (probed, not assumed).
+
+        limits: of the workers that will be wanted next, so that one that is started for looking is of use.
+        """
 
     def start(self, limits: Limits) -> BoxProcess:
         """A fresh worker, ready to be sent a submission. Raises SandboxLost when none can be had."""

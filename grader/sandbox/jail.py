@@ -30,6 +30,7 @@ import grader
 from grader.errors import SandboxLost
 from grader.model import Limits, Wall
 from grader.sandbox import Usage
+from grader.sandbox.spares import Spares
 
 MIB = 1 << 20
 CHUNK = 1 << 16  # received at a time; more would cost more in fresh pages than in calls
@@ -87,8 +88,7 @@ class Jail:
         self._preload = tuple(preload)
         self._worker = worker
         self._without = frozenset(without)
-        self._spares = spares
-        self._ready: list[tuple[Limits, JailProcess]] = []
+        self._spares: Spares[JailProcess] = Spares(spares)
         self._lock = threading.Lock()
         self._zygote: _Zygote | None = None
         self._running: set[JailProcess] = set()
@@ -112,32 +112,35 @@ class Jail:
             return True, "mount namespaces"
         return False, "no landlock, no user namespaces, and not root: files could be read freely"
 
-    def walls(self) -> tuple[Wall, ...]:
-        """The walls as a worker saw them from inside. Starts one when none has run yet."""
+    def walls(self, limits: Limits | None = None) -> tuple[Wall, ...]:
+        """The walls as a worker saw them from inside. When none has run yet one is
+        started, and kept for the next `start` with these limits."""
         if self._walls is None:
-            self.start(Limits()).kill()
+            wanted = limits or Limits()
+            process = self.start(wanted)
+            with self._lock:
+                self._spares.keep(wanted, process)
         assert self._walls is not None
         return self._walls
 
     def start(self, limits: Limits) -> JailProcess:
         """A worker behind its walls. Raises SandboxLost when there is none, or with fewer walls than before."""
         with self._lock:
-            process = self._take_spare(limits) or self._request(limits)
+            process = self._spares.take(limits) or self._request(limits)
         try:
             self._check(process.wait_until_ready())
         except SandboxLost:
             process.kill()
             raise
         with self._lock, contextlib.suppress(SandboxLost):
-            while len(self._ready) < self._spares:
-                self._ready.append((limits, self._request(limits)))
+            self._spares.fill(limits, self._request)
         return process
 
     def close(self) -> None:
         """Ends every worker and the zygote."""
         with self._lock:
             zygote, self._zygote = self._zygote, None
-            self._ready.clear()
+            self._spares.clear()
             running = list(self._running)
         for process in running:
             process.kill()
@@ -149,16 +152,6 @@ class Jail:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _take_spare(self, limits: Limits) -> JailProcess | None:
-        for at, (its_limits, process) in enumerate(self._ready):
-            if its_limits == limits:
-                del self._ready[at]
-                if process.runs():
-                    return process
-                process.kill()
-                return None
-        return None
 
     def _request(self, limits: Limits) -> JailProcess:
         if self._zygote is None or not self._zygote.alive():
@@ -346,7 +339,7 @@ class _Zygote:
         with theirs:
             self.process = subprocess.Popen(
                 [*command, str(theirs.fileno()), str(package), *packages],
-                env=_environment(),
+                env=environment(),
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -455,7 +448,7 @@ def _uids_in_use() -> Iterator[int]:
                 yield from map(int, line.split()[1:])
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """All that a worker's environment holds. One thread each: a fork and OpenMP do not mix."""
     threads = ("OPENBLAS", "OMP", "MKL", "NUMBA")
     return {

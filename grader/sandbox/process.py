@@ -247,7 +247,7 @@ class ProcessSandbox:
     def __init__(self) -> None:
         self.running: list[ChildProcess] = []
 
-    def walls(self) -> tuple[Wall, ...]:
+    def walls(self, limits: Limits | None = None) -> tuple[Wall, ...]:
         posix = os.name == "posix"
         return (
             Wall("separate process", True, "killed with its children, unless they hide"),

@@ -22,12 +22,18 @@ from grader.box import wire
 from grader.box.wire import Opaque, Raised
 from grader.model import Assignment, Limits, Submission, Task
 from grader.sandbox import Sandbox
+from grader.sandbox.choose import docker_available
+from grader.sandbox.docker import OWNER, DockerSandbox, connect, own_labels
 from grader.sandbox.jail import Jail
 from grader.sandbox.process import ProcessSandbox
 from grader.sandbox.session import End, Reply, Session
 
-BOXES: dict[str, Callable[[], Sandbox]] = {"process": ProcessSandbox, "jail": Jail}
-WORKS = {"process": (True, ""), "jail": Jail.available()}
+BOXES: dict[str, Callable[[], Sandbox]] = {
+    "process": ProcessSandbox,
+    "jail": Jail,
+    "docker": DockerSandbox,
+}
+WORKS = {"process": (True, ""), "jail": Jail.available(), "docker": docker_available()}
 
 QUESTIONS = """
 def ask(subject, path, x):
@@ -88,12 +94,28 @@ def still_serves(open_session: Session) -> bool:
 
 
 def ours() -> set[int]:
-    """The processes that this one has started, those of this test session's other boxes included."""
-    return {
+    """The processes that this one has started, those of this test session's other boxes included; of
+    containers too, which the engine starts in our name."""
+    own = {
         child.pid
         for child in psutil.Process().children(recursive=True)
         if child.status() != psutil.STATUS_ZOMBIE
     }
+    return own | (contained() if WORKS["docker"][0] else set())
+
+
+def contained() -> set[int]:
+    """The processes in containers of this process, by the engine's own word."""
+    client = connect()
+    try:
+        mine = own_labels()[OWNER]
+        found: set[int] = set()
+        for container in client.containers.list(filters={"label": f"{OWNER}={mine}"}):
+            with contextlib.suppress(Exception):  # it may end while it is asked
+                found |= {int(row[0]) for row in container.top(ps_args="-o pid")["Processes"]}
+        return found
+    finally:
+        client.close()
 
 
 def runs(pid: int) -> bool:

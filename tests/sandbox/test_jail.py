@@ -601,7 +601,7 @@ def test_kill_ends_grandchildren_where_fork_is_allowed(mode: str, stand_in: str)
 @pytest.mark.parametrize("mode", MODES)
 def test_fifty_workers_leave_nothing_behind(mode: str, jail_without: Callable[..., Jail]) -> None:
     jail = jail_without(MODES[mode])
-    jail.walls()
+    jail.start(Limits()).kill()
 
     scratches: set[Path] = set()
 
