@@ -451,6 +451,58 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
         raise SystemExit(1)
 
 
+@cli.command("image", short_help="Build, list or remove the Docker sandbox's image.")
+@click.argument("action", type=click.Choice(["build", "list", "remove"]))
+@click.option(
+    "--pull", is_flag=True, help="Build from the Dockerfile, with a registry and PyPI, instead."
+)
+@click.option("--force", is_flag=True, help="Build although the engine holds the image.")
+@COURSE
+def image_(action: str, pull: bool, force: bool, course_dir: Path | None) -> None:
+    """The image of the Docker sandbox: a Python with what submissions may import, nothing of the course.
+
+    \b
+    build    makes it from this machine's Python (no registry is needed), unless the engine holds it
+    list     the images of ours that the engine holds
+    remove   removes them all; containers that were left behind too
+    """
+    from grader.course import find_course, load_module
+    from grader.sandbox import docker, image
+
+    course = find_course(Path.cwd(), course_dir)
+    settings = course.settings.isolation.docker
+    client = docker.connect()
+    try:
+        if action == "build":
+            progress = Progress()
+            for names in sorted(
+                {
+                    image.wanted(load_module(course, name).preload, settings.packages)
+                    for name in course.settings.modules
+                }
+            ):
+                held = {name for name, _, _ in image.stored(client)}
+                if image.tag(names) in held and not force:
+                    click.echo(f"{image.tag(names)}  there already: {', '.join(names)}")
+                    continue
+                if pull:
+                    built = image.build_from_dockerfile(client, names)
+                else:
+                    built = image.build(client, names, progress.note)
+                progress.clear()
+                click.echo(f"{built}  built: {', '.join(names)}")
+        elif action == "list":
+            for name, size, short in image.stored(client):
+                click.echo(f"{name}  {size >> 20} MiB  {short}")
+        else:
+            for short in docker.reap(client):
+                click.echo(f"removed container {short}")
+            for name in image.remove(client):
+                click.echo(f"removed {name}")
+    finally:
+        client.close()
+
+
 @cli.command(short_help="What works on this machine, and what to install.")
 @COURSE
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")

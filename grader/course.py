@@ -35,7 +35,7 @@ class DockerFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the Docker sandbox works.
 
     per: how long a container lives, `batch` or `submission`; image: an image by name, "" for the one that
-    fits this machine's Python; cpus: processors that a container may use at a time, 0 for no limit;
+    fits this machine's Python; cpus: processors that a container may use at a time, 0 for one a worker;
     packages: what submissions may import beside numpy and what the modules preload.
     """
 

@@ -78,6 +78,7 @@ def _sandboxes() -> list[Finding]:
                 "on Linux as root, or with user namespaces or landlock",
             )
         )
+    found += _docker()
     process = ProcessSandbox()
     try:
         started = process.start(Limits())
@@ -95,6 +96,41 @@ def _sandboxes() -> list[Finding]:
     finally:
         process.close()
     return found
+
+
+def _docker() -> list[Finding]:
+    """The engine, our image in it, and the walls of a container where there is one already."""
+    from grader.sandbox.choose import docker_available
+
+    answers, detail = docker_available()
+    if not answers:
+        advice = (
+            "optional: install Docker or Podman, start it, and let this user speak to its socket"
+        )
+        return [Finding("sandbox: docker", False, detail, advice)]
+    from grader.sandbox import docker, image
+
+    client = docker.connect()
+    try:
+        name = image.tag(image.wanted(["numpy"]))
+        held = name in {stored for stored, _, _ in image.stored(client)}
+    finally:
+        client.close()
+    if not held:
+        advice = "made at first use, or now: grade image build"
+        return [Finding("sandbox: docker", True, f"{detail}, without our image {name}", advice)]
+    box = docker.DockerSandbox(preload=("numpy",))
+    try:
+        walls = box.walls()
+        title = f"{detail}; {sum(w.up for w in walls)} of {len(walls)} walls up"
+        return [
+            Finding("sandbox: docker", True, title),
+            *(Finding(f"  {wall.name}", wall.up, wall.detail) for wall in walls),
+        ]
+    except GraderError as error:
+        return [Finding("sandbox: docker", False, str(error))]
+    finally:
+        box.close()
 
 
 def _course(course_dir: Path | None) -> list[Finding]:

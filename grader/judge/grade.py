@@ -36,8 +36,9 @@ from grader.model import (
     Submission,
     TaskScore,
     Verdict,
+    Visibility,
 )
-from grader.sandbox import Sandbox
+from grader.sandbox import Sandbox, level
 from grader.sandbox.session import End, Opened, Session
 
 Progress = Callable[[Check, int, int], None]
@@ -154,6 +155,15 @@ class Grading:
         if waits:
             return self._verdict(check, Outcome.BLOCKED, reason=waits)
         limits = self.assignment.limits
+        if (
+            check.visibility is not Visibility.VISIBLE
+            and level(self.sandbox.walls(limits)) == "none"
+        ):
+            return self._verdict(
+                check,
+                Outcome.HELD,
+                reason=f"its cases are hidden, and the sandbox {self.sandbox.name} would show them to anybody",
+            )
         if session.used_seconds > limits.run_seconds:
             return self._verdict(
                 check,

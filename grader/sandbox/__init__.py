@@ -53,7 +53,10 @@ class BoxProcess(Protocol):
         """Ends the process and everything that it started, at once. May be called twice."""
 
     def ending(self) -> str:
-        """How it ended, for a person: `exit status 3`, `killed by SIGSEGV`; "" when not known."""
+        """How it ended, for a person: `exit status 3`, `killed by SIGSEGV`; "" when not known.
+
+        Raises SandboxLost when it was not the process that ended but the box around it.
+        """
 
 
 class Sandbox(Protocol):

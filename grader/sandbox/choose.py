@@ -127,7 +127,7 @@ def docker_available() -> tuple[bool, str]:
     import importlib.util
 
     if importlib.util.find_spec("docker") is None:
-        return False, "the Python package docker is not installed: pip install 'backcheck[docker]'"
+        return False, "the Python package docker is not installed: pip install docker"
     from grader.sandbox.docker import DockerSandbox
 
     return DockerSandbox.available()

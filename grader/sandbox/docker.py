@@ -44,6 +44,7 @@ USAGE_SECONDS = 2.0
 WORKERS = 4  # at a time in one container
 OVERHEAD_MB = 384  # the porter, the zygote and what they preload
 PIDS = 64  # for each worker, threads included, and as many for the rest
+LARGEST_FRAME = 16 * MIB  # of the engine's stream; it sends 32 KiB
 ACKNOWLEDGE = porter.WINDOW // 8
 LABEL = "backcheck.box"
 OWNER = "backcheck.owner"
@@ -79,7 +80,7 @@ def connect(timeout: float = 60.0) -> Any:
         import docker
     except ImportError:
         raise UsageError(
-            "the Docker sandbox needs the Python package docker: pip install 'backcheck[docker]'"
+            "the Docker sandbox needs the Python package docker: pip install docker"
         ) from None
     why = "no socket found"
     for url in places():
@@ -117,7 +118,7 @@ class DockerSandbox:
 
     preload: modules that every worker finds imported; image: the name of an image, "" for the one that fits
     this machine's Python, which is made when it is not there; per: `batch` or `submission`, how long a
-    container lives; cpus: how many processors it may use at a time, 0 for no limit; packages: what else
+    container lives; cpus: how many processors it may use at a time, 0 for one a worker; packages: what else
     submissions may import; workers: at a time in one container; spares: workers that are kept ready ahead;
     say: is told what takes long.
     """
@@ -236,10 +237,21 @@ class DockerSandbox:
             found = self._find(name)
             if found is None:
                 raise SandboxLost(f"the engine does not hold the image {name} that was just built")
-        return _Container(
-            self._client, found, limits, self._preload, self._workers, self._cpus,
-            once=self._per == "submission",
-        )  # fmt: skip
+        cpus = self._cpus or min(self._workers, self._client.info().get("NCPU") or 1)
+
+        def make(cpus: float) -> _Container:
+            once = self._per == "submission"
+            return _Container(
+                self._client, found, limits, self._preload, self._workers, cpus, once=once
+            )
+
+        try:
+            return make(cpus)
+        except SandboxLost as error:
+            if "cpu" not in str(error).lower():
+                raise
+            # A rootless engine may have no say over processors; the walls tell that it has not.
+            return make(0.0)
 
     def _find(self, name: str) -> Any:
         import docker
@@ -287,6 +299,7 @@ class DockerProcess:
         self._taken = 0
         self._walls: tuple[Wall, ...] | None = None
         self._ending: str | None = None
+        self._lost = ""  # why the container is gone under it
         self._usage: Usage | None = None
         self._usage_number = 0
         self._end_of_data = False
@@ -327,7 +340,7 @@ class DockerProcess:
     def on_lost(self, why: str) -> None:
         with self._changed:
             if self._ending is None:
-                self._ending = why
+                self._ending = self._lost = why
             self._changed.notify_all()
         self._incoming.put(b"")
 
@@ -412,6 +425,8 @@ class DockerProcess:
                 self._changed.wait_for(
                     lambda: self._ending is not None, 1.0 if self._end_of_data else 0
                 )
+            if self._lost and not self._killed:
+                raise SandboxLost(self._lost)
             return self._ending or ""
 
 
@@ -538,6 +553,8 @@ class _Container:
                 frames += data
                 while len(frames) >= 8:
                     kind, length = struct.unpack_from(">BxxxI", frames)
+                    if length > LARGEST_FRAME:
+                        raise ValueError(f"a frame of {length} bytes")
                     if len(frames) < 8 + length:
                         break
                     payload = bytes(frames[8 : 8 + length])
@@ -548,7 +565,7 @@ class _Container:
                             self.take(*record)
                     else:
                         self.stderr = (self.stderr + payload)[-4000:]
-        except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+        except Exception as error:  # it is of unknown origin: anything may be wrong with it
             why = f"the container's stream cannot be read ({error})"
         words = self.stderr.decode(errors="replace").strip().splitlines()
         self.fail(why + (f": {words[-1][:300]}" if words else ""))

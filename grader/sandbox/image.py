@@ -282,6 +282,20 @@ def build_from_dockerfile(client: Any, names: Sequence[str]) -> str:
     return name
 
 
+def remove(client: Any) -> list[str]:
+    """Removes every image of ours that no container uses; their names. Raises UsageError for one in use."""
+    import docker
+
+    removed = []
+    for name, _, _ in stored(client):
+        try:
+            client.images.remove(name)
+        except docker.errors.APIError as error:
+            raise UsageError(f"{name} cannot be removed: {error.explanation}") from error
+        removed.append(name)
+    return removed
+
+
 def stored(client: Any) -> list[tuple[str, int, str]]:
     """Images of ours that the engine holds: name, bytes, short id."""
     found = []

@@ -52,6 +52,7 @@ SYSTEM_LIBRARIES = (
 )
 CANARIES = ("/etc/passwd", "/etc/hosts", "/etc/group")  # anybody may read them, a worker must not
 KEEPS_FILES = ("other uid", "mount ns", "landlock")
+ZYGOTE_GONE = "the zygote is gone"
 ADVICE = "run `grade doctor` to see what this machine offers"
 
 # Neither `site` nor a .pth file nor sitecustomize runs, and of our own package only `box` can be found.
@@ -277,6 +278,8 @@ class JailProcess:
             if not self._killed:
                 # A socket that closed means a process that is ending: wait for the zygote's word on it.
                 self._listen(1.0 if self._seen_closed else 0)
+        if self._ending == ZYGOTE_GONE and not self._killed:
+            raise SandboxLost(f"{ZYGOTE_GONE} that had started the worker; {ADVICE}")
         return self._ending or ""
 
     def _listen(self, seconds: float, *, until_ready: bool = False) -> None:
@@ -291,7 +294,7 @@ class JailProcess:
                 continue
             except OSError:
                 data, ancillary = b"", []
-            message = json.loads(data or b'{"ended": "the zygote is gone"}')
+            message = json.loads(data) if data else {"ended": ZYGOTE_GONE}
             if "ready" in message:
                 self._walls = tuple(Wall(*wall) for wall in message["ready"])
                 self._pid = _sender(ancillary)
