@@ -176,6 +176,8 @@ class Porter:
         """Asks the zygote for a worker."""
         scratch = request["scratch"]
         empty(scratch)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(scratch, 0o700)
         ours, theirs = socket.socketpair()
         status, its_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         status.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)

@@ -143,7 +143,7 @@ class DockerSandbox:
         self._per = per
         self._cpus = cpus
         self._packages = tuple(packages)
-        self._workers = 1 if per == "submission" else workers
+        self._workers = 1 if per == "submission" else min(workers, images.MOST_WORKERS)
         self._say = say
         self._client: Any = None
         self._containers: list[_Container] = []
@@ -242,7 +242,7 @@ class DockerSandbox:
         def make(cpus: float) -> _Container:
             once = self._per == "submission"
             return _Container(
-                self._client, found, limits, self._preload, self._workers, cpus, once=once
+                self._client, found, name, limits, self._preload, self._workers, cpus, once=once
             )
 
         try:
@@ -437,6 +437,7 @@ class _Container:
         self,
         client: Any,
         image: Any,
+        name: str,
         limits: Limits,
         preload: Sequence[str],
         workers: int,
@@ -457,7 +458,7 @@ class _Container:
         self.stderr = bytearray()
         self.hello = threading.Event()
         labels = image.labels or {}
-        self.image = f"{(image.tags or [image.short_id])[0]}"
+        self.image = name
         try:
             self.container = client.containers.create(
                 image.id, **options(labels, limits, workers, cpus), labels=own_labels()
@@ -498,7 +499,7 @@ class _Container:
             self.processes[process.number] = process
         request = {
             "uid": None,
-            "scratch": f"/scratch/{slot}",
+            "scratch": f"/scratch/{slot}/room",
             "scratch_mb": SCRATCH_MB,
             "memory_mb": self.limits.memory_mb,
             "cpu_seconds": 2 * self.limits.run_seconds + 60,
@@ -644,7 +645,8 @@ def options(labels: dict[str, str], limits: Limits, workers: int, cpus: float) -
     from docker.types import LogConfig, Ulimit
 
     memory = OVERHEAD_MB + workers * (limits.memory_mb + SCRATCH_MB)
-    slot = f"size={SCRATCH_MB}m,mode=700,uid=65534,gid=65534,nosuid,nodev,noexec"
+    # Not every engine lets them belong to the user: the porter makes a closed room in each.
+    slot = f"size={SCRATCH_MB}m,mode=1777,nosuid,nodev,noexec"
     found: dict[str, Any] = {
         "command": [labels.get("backcheck.python", "python3"), "-P", "-s", "-S", "-B", "-c", _BOOT],
         "entrypoint": [],
@@ -652,7 +654,7 @@ def options(labels: dict[str, str], limits: Limits, workers: int, cpus: float) -
         "user": "65534:65534",
         "network_mode": "none",
         "read_only": True,
-        "tmpfs": {"/box": "size=8m,mode=755,uid=65534,gid=65534,nosuid,nodev,noexec"}
+        "tmpfs": {"/box": "size=8m,mode=1777,nosuid,nodev,noexec"}
         | {f"/scratch/{place}": slot for place in range(workers)},
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
@@ -661,6 +663,8 @@ def options(labels: dict[str, str], limits: Limits, workers: int, cpus: float) -
         "pids_limit": PIDS * (workers + 1),
         "ulimits": [
             Ulimit(name="nofile", soft=256, hard=256),
+            # Podman would raise it otherwise, which it may not do within every outer box.
+            Ulimit(name="nproc", soft=4096, hard=4096),
             Ulimit(name="fsize", soft=SCRATCH_MB * MIB, hard=SCRATCH_MB * MIB),
             Ulimit(name="core", soft=0, hard=0),
         ],

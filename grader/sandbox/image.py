@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import os
 import platform
 import re
@@ -25,11 +26,12 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from grader.errors import UsageError
+from grader.errors import SandboxLost, UsageError
 
 REPOSITORY = "backcheck-box"
 MIB = 1 << 20
-FORMAT = "1"  # of the layout below; another one is another image
+MOST_WORKERS = 16  # in one container at a time
+FORMAT = "2"  # of the layout below; another one is another image
 NEEDED = ("msgspec", "numpy", "typing_extensions")
 HOME = "/opt/backcheck"  # bin/python3, lib/pythonX.Y, site, libraries
 # Never needed by a submission, and half of the standard library's size.
@@ -132,12 +134,17 @@ def build(client: Any, names: Sequence[str], say: Progress = lambda text: None) 
         changes += [f"ENV {key}={value}" for key, value in SETTINGS.items()]
         changes += ["USER 65534:65534", f'CMD ["{LABELS["backcheck.python"]}"]']
         with open(archive, "rb") as file:
-            client.api.import_image_from_stream(
+            said = client.api.import_image_from_stream(
                 iter(lambda: file.read(MIB), b""),
                 repository=REPOSITORY,
                 tag=name.partition(":")[2],
                 changes=changes,
             )
+    # Podman takes no notice of the tag.
+    last = json.loads(said.strip().splitlines()[-1])
+    if "error" in last or "status" not in last:
+        raise SandboxLost(f"the engine took no image: {last.get('error', last)}")
+    client.images.get(last["status"]).tag(REPOSITORY, name.partition(":")[2])
     return name
 
 
@@ -160,8 +167,16 @@ def fill(root: Path, names: Sequence[str]) -> None:
     etc.mkdir()
     (etc / "passwd").write_text("nobody:x:65534:65534::/nonexistent:/bin/false\n", encoding="ascii")
     (etc / "group").write_text("nogroup:x:65534:\n", encoding="ascii")
-    for name in ("tmp", "scratch", "box", "dev", "proc", "sys"):
-        (root / name).mkdir(exist_ok=True)
+    # Podman gives a tmpfs the mode of the folder that it is mounted on.
+    for name in (
+        "tmp",
+        "box",
+        "dev",
+        "proc",
+        "sys",
+        *(f"scratch/{n}" for n in range(MOST_WORKERS)),
+    ):
+        (root / name).mkdir(parents=True, exist_ok=True)
 
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
@@ -242,7 +257,7 @@ def pack(root: Path, file: IO[bytes]) -> None:
         info.uname = info.gname = ""
         info.mtime = 0
         info.mode = 0o755 if info.isdir() or info.mode & 0o100 else 0o644
-        if info.name == "scratch":
+        if info.name == "box" or info.name.startswith("scratch/"):
             info.mode = 0o1777
         return info
 
