@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -11,6 +11,8 @@ from grader.intake import read_folder
 from grader.judge.grade import grade
 from grader.model import Outcome, Report
 from grader.sandbox import Sandbox
+from grader.sandbox.choose import docker_available
+from grader.sandbox.docker import DockerSandbox
 from grader.sandbox.jail import Jail
 from grader.sandbox.process import ProcessSandbox
 
@@ -18,13 +20,20 @@ MODULES = ("warmup", "module1", "module2")
 NOT_YET = {Outcome.UNIMPLEMENTED, Outcome.BLOCKED}
 
 
-@pytest.fixture(params=["process", "jail"])
+BOXES: dict[str, tuple[Callable[[], Sandbox], Callable[[], tuple[bool, str]]]] = {
+    "process": (ProcessSandbox, lambda: (True, "")),
+    "jail": (lambda: Jail(preload=("numpy",)), Jail.available),
+    "docker": (lambda: DockerSandbox(preload=("numpy",)), docker_available),
+}
+
+
+@pytest.fixture(scope="module", params=list(BOXES))
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    if request.param == "jail":
-        available, reason = Jail.available()
-        if not available:
-            pytest.skip(reason)
-    made: Sandbox = Jail(preload=("numpy",)) if request.param == "jail" else ProcessSandbox()
+    make, works = BOXES[request.param]
+    available, reason = works()
+    if not available:
+        pytest.skip(reason)
+    made = make()
     try:
         yield made
     finally:
