@@ -112,7 +112,8 @@ def contained() -> set[int]:
         found: set[int] = set()
         for container in client.containers.list(filters={"label": f"{OWNER}={mine}"}):
             with contextlib.suppress(Exception):  # it may end while it is asked
-                found |= {int(row[0]) for row in container.top(ps_args="-o pid")["Processes"]}
+                column = "hpid" if "Podman" in WORKS["docker"][1] else "-o pid"
+                found |= {int(row[0]) for row in container.top(ps_args=column)["Processes"]}
         return found
     finally:
         client.close()
