@@ -228,10 +228,13 @@ def build(course: Course, module: str, digest: str, progress: Progress | None = 
     check, when one of them cannot be graded with."""
     assignment, declared = load_checks(course, module)
     banks: dict[str, CaseBank] = {}
-    for bank in draw_all(course, assignment, declared):
-        banks[bank.check] = bank
-        if progress is not None:
-            progress(bank.check, len(banks), len(declared))
+    try:
+        for bank in draw_all(course, assignment, declared):
+            banks[bank.check] = bank
+            if progress is not None:
+                progress(bank.check, len(banks), len(declared))
+    except BrokenCheck as error:
+        raise BrokenCheck(f"{course.folder(module) / 'checks.py'}: {error}") from error
     banks = {item.check.key: banks[item.check.key] for item in declared}
     # The first grading uses just what later ones will read.
     built = from_frame(as_frame(Module(assignment, banks, digest)), digest)
@@ -566,7 +569,8 @@ def ask_reference(
 def unusable(answer: Any) -> str:
     """Why an answer of the reference cannot be graded against; "" when it can."""
     if isinstance(answer, wire.Raised):
-        return f"raises {answer.type}: {answer.message} {' '.join(answer.where[:2])}"
+        at = f" (reference/{answer.where[0]})" if answer.where else ""
+        return f"raises {answer.type}: {answer.message}{at}"
     if isinstance(answer, wire.Opaque):
         return f"holds a {answer.type}, which cannot be compared"
     if answer is None:
