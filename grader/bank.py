@@ -15,8 +15,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import signal
 import struct
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from grader.checks import Declared
 
 FORMAT = 3
+END_SECONDS = 15.0  # that a forked child has to end its worker and itself
 KEPT = 8  # stored versions of a module; older ones are removed
 FRAMES = ("cases", "answers", "slack")
 NUDGE = 2.0**-30
@@ -185,7 +188,15 @@ def as_frame(module: Module) -> bytes:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file whole or not at all: a temporary file beside it, then a rename."""
+    """Writes a file whole or not at all: a temporary file beside it, then a rename.
+
+    A link is followed. A device or a pipe, such as /dev/stdout, is written to and not replaced.
+    """
+    if path.exists() and not path.is_dir() and (not path.is_file() or path.parent == Path("/dev")):
+        with path.open("ab") as file:
+            file.write(data)
+        return
+    path = path.resolve()
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -217,10 +228,13 @@ def build(course: Course, module: str, digest: str, progress: Progress | None = 
     check, when one of them cannot be graded with."""
     assignment, declared = load_checks(course, module)
     banks: dict[str, CaseBank] = {}
-    for bank in draw_all(course, assignment, declared):
-        banks[bank.check] = bank
-        if progress is not None:
-            progress(bank.check, len(banks), len(declared))
+    try:
+        for bank in draw_all(course, assignment, declared):
+            banks[bank.check] = bank
+            if progress is not None:
+                progress(bank.check, len(banks), len(declared))
+    except BrokenCheck as error:
+        raise BrokenCheck(f"{course.folder(module) / 'checks.py'}: {error}") from error
     banks = {item.check.key: banks[item.check.key] for item in declared}
     # The first grading uses just what later ones will read.
     built = from_frame(as_frame(Module(assignment, banks, digest)), digest)
@@ -247,7 +261,9 @@ def draw_all(
         ours, theirs = forks.Pipe(duplex=False)
         share = declared[place::many]
         process = forks.Process(
-            target=_send_share, args=(course, assignment, share, theirs), daemon=True
+            target=_send_share,
+            args=(course, assignment, share, theirs, [ours, *ends]),
+            daemon=True,
         )
         process.start()
         theirs.close()
@@ -264,22 +280,51 @@ def draw_all(
                 except EOFError:
                     ends.pop(end).join()
     finally:
+        for end in ends:
+            end.close()
         for process in ends.values():
-            process.terminate()
-            process.join()
+            _end(process)
     # What a child could not draw is drawn here, so that its error is raised in the author's own words.
     yield from draw_share(course, assignment, [d for d in declared if d.check.key not in done])
 
 
+def _end(process: Any) -> None:
+    """Ends a forked child that is not needed any more, and gives it time to end its worker."""
+    deadline = time.monotonic() + END_SECONDS
+    while process.is_alive() and time.monotonic() < deadline:
+        # Again and again: the exception that a signal raises is lost when it comes inside a callback of
+        # the garbage collector, and Hypothesis has one.
+        process.terminate()
+        process.join(1.0)
+    if process.is_alive():
+        process.kill()
+    process.join()
+
+
 def _send_share(
-    course: Course, assignment: Assignment, share: Sequence[Declared], end: Any
+    course: Course, assignment: Assignment, share: Sequence[Declared], end: Any, inherited: Any
 ) -> None:
     """What a forked child does: draws its share and sends each bank; leaves out what cannot be drawn."""
+    for other in inherited:
+        other.close()  # else nobody notices that the parent has stopped reading
+    _ended_by_its_parent()
     with contextlib.suppress(Exception, KeyboardInterrupt):
         for bank in draw_share(course, assignment, share):
             end.send_bytes(wire.encode(bank_tree(bank)))
     end.close()
     os._exit(0)
+
+
+def _ended_by_its_parent() -> None:
+    """Lets SIGTERM, and not Ctrl-C, end this process: the parent gets Ctrl-C as well and passes it on."""
+
+    def stop(number: int, frame: object) -> None:
+        os.dup2(nowhere, 2)  # what is ended has nothing to say, least of all where it was
+        raise KeyboardInterrupt
+
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def draw_share(
@@ -524,7 +569,8 @@ def ask_reference(
 def unusable(answer: Any) -> str:
     """Why an answer of the reference cannot be graded against; "" when it can."""
     if isinstance(answer, wire.Raised):
-        return f"raises {answer.type}: {answer.message} {' '.join(answer.where[:2])}"
+        at = f" (reference/{answer.where[0]})" if answer.where else ""
+        return f"raises {answer.type}: {answer.message}{at}"
     if isinstance(answer, wire.Opaque):
         return f"holds a {answer.type}, which cannot be compared"
     if answer is None:

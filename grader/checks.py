@@ -239,6 +239,10 @@ class TaskChecks:
             raise BrokenCheck(
                 f"{question.__name__}: its sentence names {error}, which is not given"
             ) from None
+        if isinstance(edges, Mapping) or not all(isinstance(edge, Mapping) for edge in edges):
+            raise BrokenCheck("edges: expected a list of cases, such as [{'x': 0.5}]")
+        if isinstance(after, str):
+            raise BrokenCheck(f"after: expected a list of titles: after=[{after!r}]")
         arguments = _validate(question, given, [dict(edge) for edge in edges])
         if not weight > 0:
             raise BrokenCheck(f"{sentence}: a weight must be more than 0, not {weight}")

@@ -7,6 +7,7 @@ passed, 1 graded and something failed, 2 a usage or configuration error, 3 the s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 import grader
-from grader.errors import GraderError, NotGradable, UsageError
+from grader.errors import GraderError, NotGradable, OutputFault, UsageError
 
 if TYPE_CHECKING:
     from grader.bank import Module
@@ -93,7 +94,7 @@ def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -
 @click.option(
     "--submission",
     "-s",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     help="A folder or zip file (default: here).",
 )
 @COURSE
@@ -111,35 +112,39 @@ def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -
 )
 @click.option("--seed", type=int, help="Draw other cases than the course's.")
 @click.option(
-    "--json", "json_to", metavar="FILE", help="Write the report as JSON; - for standard output."
+    "--json",
+    "json_to",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write the report as JSON; - for standard output.",
 )
 @click.option(
     "--html",
     "html_to",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     metavar="FILE",
-    help="Write the report as a page.",
+    help="Write the report as a page; - likewise.",
 )
 @click.option(
     "--gradescope",
     "gradescope_to",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     metavar="FILE",
-    help="Write Gradescope's results.json.",
+    help="Write Gradescope's results.json; - likewise.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Print the score alone.")
 @click.option("--verbose", "-v", is_flag=True, help="List the passed checks too.")
 @COLOUR
 def run(
     module: str,
-    submission: Path | None,
+    submission: str | None,
     course_dir: Path | None,
     only: tuple[str, ...],
     sandbox: str | None,
     seed: int | None,
     json_to: str | None,
-    html_to: Path | None,
-    gradescope_to: Path | None,
+    html_to: str | None,
+    gradescope_to: str | None,
     quiet: bool,
     verbose: bool,
     color: str,
@@ -155,10 +160,14 @@ def run(
         raise UsageError(
             unknown("module or command", module, [*course.settings.modules, *commands])
         )
-    for path in (html_to, gradescope_to, None if json_to in (None, "-") else Path(str(json_to))):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UsageError(f"{path}: the folder {path.absolute().parent} does not exist")
-    path = find_submission(submission, course, load_module(course, module).expects)
+    outputs = {"json": json_to, "html": html_to, "gradescope": gradescope_to}
+    wanted = {name: to for name, to in outputs.items() if to is not None}
+    check_outputs(wanted)
+    if submission == "":
+        raise UsageError("--submission: an empty name. Name a folder or a zip file")
+    path = find_submission(
+        Path(submission) if submission else None, course, load_module(course, module).expects
+    )
     progress = Progress(color)
     box: Sandbox | None = None
     try:
@@ -179,9 +188,9 @@ def run(
         progress.clear()
         if box is not None:
             box.close()
-    write_views(report, json_to, html_to, gradescope_to)
-    if json_to != "-":
+    if "-" not in wanted.values():
         show_report(report, quiet=quiet, verbose=verbose, color=color)
+    write_views(report, wanted)
     raise SystemExit(exit_code(report))
 
 
@@ -266,38 +275,65 @@ def grade_one(
         )
 
 
-def write_views(
-    report: Report, json_to: str | None, html_to: Path | None, gradescope_to: Path | None
-) -> None:
-    """Writes the named outputs, each whole or not at all."""
-    from grader.bank import write_whole
+def check_outputs(wanted: dict[str, str]) -> None:
+    """Raises UsageError for an output that cannot work, before anything is graded."""
+    if list(wanted.values()).count("-") > 1:
+        raise UsageError(
+            "only one of --json, --html and --gradescope can go to standard output (-)"
+        )
+    for name, to in wanted.items():
+        if to != "-":
+            check_output(to, f"--{name}")
+
+
+def check_output(to: str, option: str) -> None:
+    """Raises UsageError when there can be no file at `to`."""
+    path = Path(to).absolute()
+    if not to:
+        raise UsageError(f"{option}: an empty name. Name a file, or - for standard output")
+    if path.is_dir():
+        raise UsageError(f"{option}: {to} is a folder. Name a file in it: {Path(to) / 'report'}")
+    if not path.parent.is_dir():
+        raise UsageError(f"{option}: {to}: the folder {path.parent} does not exist")
+
+
+def write_views(report: Report, wanted: dict[str, str]) -> None:
+    """Writes the named outputs, each whole or not at all: all that can be written, whatever befalls one."""
     from grader.report import VIEWS
 
-    wanted = [
-        ("json", None if json_to == "-" else json_to),
-        ("html", html_to),
-        ("gradescope", gradescope_to),
-    ]
-    for name, path in wanted:
-        if path is not None:
-            try:
-                write_whole(Path(path).absolute(), VIEWS[name](report).encode())
-            except OSError as error:
-                raise GraderError(f"{path}: cannot be written: {error.strerror}") from error
-    if json_to == "-":
-        click.echo(VIEWS["json"](report))
+    faults = []
+    for name, to in wanted.items():
+        try:
+            write_view(VIEWS[name](report), to)
+        except OutputFault as error:
+            faults.append(str(error))
+    if faults:
+        raise OutputFault(". ".join(faults))
+
+
+def write_view(text: str, to: str) -> None:
+    """Writes a view to a file, or to standard output for `-`. Raises OutputFault when it cannot."""
+    from grader.bank import write_whole
+
+    if to == "-":
+        put(text, nl=not text.endswith("\n"))
+        return
+    try:
+        write_whole(Path(to).absolute(), text.encode())
+    except OSError as error:
+        raise OutputFault(f"{to}: cannot be written: {error.strerror}") from error
 
 
 def show_report(report: Report, *, quiet: bool, verbose: bool, color: str) -> None:
     """Prints the report for a person."""
     if quiet:
         score = "held" if report.score is None else f"{report.score:g}"
-        click.echo(f"{report.module} {score}/{report.max_score:g}")
+        put(f"{report.module} {score}/{report.max_score:g}")
         return
     from grader.report.terminal import render
 
     width = terminal_width()
-    click.echo(
+    put(
         render(report, console_width=width, colour=use_colour(color, sys.stdout), verbose=verbose),
         nl=False,
         color=True,
@@ -380,21 +416,21 @@ def list_(module: str | None, course_dir: Path | None) -> None:
 
     course = find_course(Path.cwd(), course_dir)
     if module is None:
-        click.echo(f"{course.settings.course} ({course.root})")
+        put(f"{course.settings.course} ({course.root})")
         for name in course.settings.modules:
             settings = load_module(course, name)
             total = sum(task.points for task in settings.tasks)
-            click.echo(f"  {name:<12} {total:g} points  {settings.title}")
+            put(f"  {name:<12} {total:g} points  {settings.title}")
         return
     from grader.judge.grade import points
 
     assignment, _ = load_checks(course, module)
-    click.echo(f"{module}: {assignment.title}")
+    put(f"{module}: {assignment.title}")
     for task in assignment.tasks:
-        click.echo(f"  {task.id}  {task.title} ({task.points:g} points)")
+        put(f"  {task.id}  {task.title} ({task.points:g} points)")
         for check in assignment.checks:
             if check.task == task.id:
-                click.echo(f"    {points(assignment, check):6.2f}  {check.title}")
+                put(f"    {points(assignment, check):6.2f}  {check.title}")
 
 
 @cli.command("bank", short_help="Build, list, show or check the stored cases.")
@@ -426,17 +462,17 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
         path = bank.bank_path(name, ready.digest)
         if action == "build":
             cases = sum(len(b.cases) for b in ready.banks.values())
-            click.echo(f"{name}: {len(ready.banks)} checks, {cases} cases in {path}")
+            put(f"{name}: {len(ready.banks)} checks, {cases} cases in {path}")
         elif action == "list":
             for item in ready.banks.values():
-                click.echo(f"{name}  {len(item.cases):5d}  {item.digest[:12]}  {item.check}")
+                put(f"{name}  {len(item.cases):5d}  {item.digest[:12]}  {item.check}")
         elif action == "check":
             again = bank.build(course, name, ready.digest)
             wrong = [k for k, b in again.banks.items() if ready.banks[k].digest != b.digest]
             differ |= bool(wrong)
             for key in wrong:
-                click.echo(f"{name}: {key}: drawn anew, it holds other cases or answers")
-            click.echo(
+                put(f"{name}: {key}: drawn anew, it holds other cases or answers")
+            put(
                 f"{name}: {len(again.banks) - len(wrong)} of {len(again.banks)} banks are the same drawn anew"
             )
         else:
@@ -444,9 +480,9 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
             if not wanted or not found:
                 raise UsageError("name a check: grade bank show MODULE --check PART-OF-ITS-TITLE")
             for item in found:
-                click.echo(item.check)
+                put(item.check)
                 for case, answer in zip(item.cases, item.answers, strict=True):
-                    click.echo(f"  {show(wire.decode(case))}  ->  {show(wire.decode(answer))}")
+                    put(f"  {show(wire.decode(case))}  ->  {show(wire.decode(answer))}")
     if differ:
         raise SystemExit(1)
 
@@ -512,12 +548,12 @@ def doctor(course_dir: Path | None, as_json: bool) -> None:
 
     found = examine(course_dir)
     if as_json:
-        click.echo(json.dumps([item._asdict() for item in found], indent=2))
+        put(json.dumps([item._asdict() for item in found], indent=2))
     else:
         for item in found:
-            click.echo(f"{'ok ' if item.fine else '-- '} {item.what:<22} {item.detail}")
+            put(f"{'ok ' if item.fine else '-- '} {item.what:<22} {item.detail}")
             if item.advice:
-                click.echo(f"     {item.advice}")
+                put(f"     {item.advice}")
     if any(item.needed and not item.fine for item in found):
         raise SystemExit(4)
 
@@ -530,7 +566,10 @@ def read_report(path: Path) -> Report:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    return from_json(data)
+    try:
+        return from_json(data)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
 
 
 @cli.command(short_help="Make any view of a stored report again.")
@@ -542,32 +581,22 @@ def read_report(path: Path) -> Report:
     show_default=True,
     help="terminal, html, json, gradescope, markdown or junit.",
 )
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path), help="A file (default: standard output)."
-)
+@click.option("--output", "-o", type=click.Path(), help="A file (default: standard output).")
 @COLOUR
-def render(report: Path, name: str, output: Path | None, color: str) -> None:
+def render(report: Path, name: str, output: str | None, color: str) -> None:
     """Renders REPORT (a JSON report) without running any student code."""
-    from grader.bank import write_whole
     from grader.course import unknown
     from grader.report import VIEWS
 
     if name not in VIEWS:
         raise UsageError(unknown("view", name, sorted(VIEWS)))
+    if output not in (None, "-"):
+        check_output(str(output), "--output")
     stored = read_report(report)
-    if name == "terminal" and output is None:
+    if name == "terminal" and output in (None, "-"):
         show_report(stored, quiet=False, verbose=False, color=color)
-        return
-    text = VIEWS[name](stored)
-    if output is None:
-        click.echo(text)
-    elif not output.absolute().parent.is_dir():
-        raise UsageError(f"{output}: the folder {output.absolute().parent} does not exist")
     else:
-        try:
-            write_whole(output.absolute(), text.encode())
-        except OSError as error:
-            raise GraderError(f"{output}: cannot be written: {error.strerror}") from error
+        write_view(VIEWS[name](stored), output or "-")
 
 
 @cli.command(short_help="Ask one check of a stored report again.")
@@ -666,16 +695,16 @@ def template(only_check: bool, output: Path | None, course_dir: Path | None) -> 
         raise UsageError(str(error)) from error
     if only_check:
         for line in differences:
-            click.echo(line)
+            put(line)
         if differences:
             raise SystemExit(1)
-        click.echo(f"{target}: {len(files)} files agree with {course.reference}")
+        put(f"{target}: {len(files)} files agree with {course.reference}")
         return
     for name, data in files.items():
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, data)
-    click.echo(f"wrote {len(files)} files to {target}")
+    put(f"wrote {len(files)} files to {target}")
 
 
 @cli.command(short_help="The JSON Schema of a report.")
@@ -683,7 +712,7 @@ def schema() -> None:
     """Prints the JSON Schema of the report."""
     from grader.report.json import schema as report_schema
 
-    click.echo(json.dumps(report_schema(), indent=2))
+    put(json.dumps(report_schema(), indent=2))
 
 
 @cli.command(short_help="How to switch on shell completion.")
@@ -695,22 +724,18 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     if kind is None:
         raise UsageError(f"no completion for {shell}")
-    click.echo(kind(cli, {}, "grade", "_GRADE_COMPLETE").source())
+    put(kind(cli, {}, "grade", "_GRADE_COMPLETE").source())
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The entry point: runs the command and ends the process with a documented exit code."""
-    import signal
     import traceback
 
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    if hasattr(signal, "SIGTERM"):
-        signal.signal(signal.SIGTERM, stop)
+    open_streams()
+    end_on_signals()
     argv = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in argv or os.environ.get("GRADE_DEBUG", "0") not in ("", "0")
-    as_json = "--json=-" in argv or ("--json" in argv and "-" in argv)
+    as_json = json_target(argv)
     try:
         cli.main(argv, prog_name="grade", standalone_mode=False)
         code = 0
@@ -723,7 +748,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         click.echo(error.format_message(), err=True)
         code = 2
     except click.ClickException as error:
-        if as_json:
+        if as_json == "-":
             complain(error.format_message(), 2, as_json)
         else:
             error.show()
@@ -731,11 +756,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except GraderError as error:
         if debug:
             traceback.print_exc()
-        complain(str(error), error.exit_code, as_json)
+        complain(str(error), error.exit_code, "" if isinstance(error, OutputFault) else as_json)
         code = error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -745,8 +767,80 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     raise SystemExit(code)
 
 
-def complain(text: str, code: int, as_json: bool) -> None:
-    """An error on standard error; with `--json -` also as JSON on standard output."""
+def open_streams() -> None:
+    """Opens the standard streams that whoever started us has closed: what is opened next would take
+    their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            mode = "r" if number == 0 else "w"
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
+def end_on_signals() -> None:
+    """Lets SIGTERM and a closed terminal end the command as Ctrl-C does: with nothing left behind."""
+    import _thread
+    import signal
+    import threading
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    def unraisable(lost: Any) -> None:
+        # Raised inside a callback of the garbage collector (Hypothesis has one), it went nowhere.
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            threading.Timer(0.05, _thread.interrupt_main, (signal.SIGTERM,)).start()
+        else:
+            sys.__unraisablehook__(lost)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, stop)
+    sys.unraisablehook = unraisable
+
+
+def json_target(argv: Sequence[str]) -> str:
+    """Where the command line wants the report as JSON, read without a parser, for the case that something
+    is wrong with it; "" nowhere."""
+    if "doctor" in argv:
+        return ""  # there, --json takes no file
+    for place, word in enumerate(argv):
+        if word == "--json" and place + 1 < len(argv):
+            return argv[place + 1]
+        if word.startswith("--json="):
+            return word.removeprefix("--json=")
+    return ""
+
+
+def put(text: str, *, nl: bool = True, color: bool | None = None) -> None:
+    """Writes to standard output. That nobody reads it, as behind `| head`, changes no exit code."""
+    try:
+        click.echo(text, nl=nl, color=color)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputFault(f"standard output cannot be written: {error.strerror}") from error
+
+
+def complain(text: str, code: int, as_json: str = "") -> None:
+    """An error on standard error; also as JSON, in place of the report, where one was asked for."""
     click.echo(f"grade: {text}", err=True)
-    if as_json:
-        click.echo(json.dumps({"schema": "backcheck/error/1", "error": text, "exit_code": code}))
+    if not as_json:
+        return
+    said = json.dumps({"schema": "backcheck/error/1", "error": text, "exit_code": code})
+    if as_json == "-":
+        with contextlib.suppress(OutputFault):
+            put(said)
+        return
+    from grader.bank import write_whole
+
+    # A report of an earlier run must not be taken for one of this run.
+    with contextlib.suppress(OSError):
+        write_whole(Path(as_json).absolute(), f"{said}\n".encode())

@@ -6,6 +6,7 @@ separate step, taken only when a bank has to be drawn or a failure shrunk.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import math
@@ -251,6 +252,17 @@ def load_module(course: Course, module: str) -> ModuleFile:
     if not settings.expects:
         raise UsageError(f"{path}:{locate('expects')}: expects: name at least one module")
     check_limits(settings.limits, path, locate, "limits")
+    for at, name in enumerate(settings.preload):
+        if not _importable(name):
+            raise UsageError(
+                f"{path}:{locate('preload', at)}: preload: there is no module {name!r} here. "
+                "Install it, or take it out"
+            )
+    for at, name in enumerate(settings.earlier):
+        if not (course.reference / name).is_file() or ".." in Path(name).parts:
+            raise UsageError(
+                f"{path}:{locate('earlier', at)}: earlier: there is no file {name!r} in {course.reference}"
+            )
     from grader.box.worker import BINDINGS
 
     if settings.binding not in BINDINGS:
@@ -264,6 +276,16 @@ def load_module(course: Course, module: str) -> ModuleFile:
     return msgspec.structs.replace(
         settings, limits=msgspec.structs.replace(settings.limits, **changed)
     )
+
+
+def _importable(name: str) -> bool:
+    """Whether a module of that name is installed; it is not imported."""
+    import importlib.util
+
+    try:
+        return importlib.util.find_spec(name.split(".")[0]) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared, ...]]:
@@ -289,7 +311,9 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
                 ),
             ):
                 code = compile(path.read_text(encoding="utf-8"), str(path), "exec")
-                exec(code, namespace)
+                # What they print is no part of a report.
+                with contextlib.redirect_stdout(sys.stderr):
+                    exec(code, namespace)
         finally:
             del sys.modules["questions"]
 
@@ -299,7 +323,7 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
         raise BrokenCheck(f"{_author_line(error, folder)}: {error}") from error
     except FileNotFoundError as error:
         raise UsageError(f"{error.filename}: this file is missing") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
             f"{_author_line(error, folder)}: {type(error).__name__}: {error}"
         ) from error
@@ -372,11 +396,17 @@ def read_yaml(path: Path, kind: type[T]) -> tuple[T, Any]:
     Raises UsageError that names file, line, key, what was expected, and the nearest right name.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
-    loader = yaml.SafeLoader(text)
+        data = path.read_bytes()
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            f"{path}:{line}: this is not UTF-8 text. Save the file as UTF-8"
+        ) from error
     try:
+        loader = yaml.SafeLoader(text)
         for event in yaml.parse(text, yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
                 # A file of a dozen lines of aliases stands for more values than memory holds.
@@ -385,12 +415,15 @@ def read_yaml(path: Path, kind: type[T]) -> tuple[T, Any]:
                     f"{path}:{line}: *{event.anchor}: write the value out; aliases are not read"
                 )
         node = loader.get_single_node()
-        data = loader.construct_document(node) if node is not None else None
+        tree = loader.construct_document(node) if node is not None else None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
-        at = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise UsageError(f"{path}{at}: this is not YAML: {problem}") from error
+        place = getattr(error, "position", None)
+        if isinstance(place, int):
+            at = f":{text.count(chr(10), 0, place) + 1}"
+        else:
+            at = f":{mark.line + 1}" if mark else ""
+        raise UsageError(f"{path}{at}: this is not YAML: {_problem(error)}") from error
 
     def locate(*keys: Any) -> int:
         return _line(node, keys)
@@ -398,14 +431,24 @@ def read_yaml(path: Path, kind: type[T]) -> tuple[T, Any]:
     repeated = _repeated(node)
     if repeated is not None:
         raise UsageError(f"{path}:{repeated[1]}: {repeated[0]}: this key is given twice")
-    if not isinstance(data, dict):
+    if not isinstance(tree, dict):
         raise UsageError(
             f"{path}:1: expected keys and values, such as {msgspec.structs.fields(kind)[0].name}: ..."
         )
     try:
-        return msgspec.convert(data, kind), locate
+        return msgspec.convert(tree, kind), locate
     except msgspec.ValidationError as error:
         raise UsageError(f"{path}:{_explain(str(error), node, kind)}") from None
+
+
+def _problem(error: BaseException) -> str:
+    """What the YAML library says, in one line, and what to do where its words do not say it."""
+    said = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    if said.startswith("but ") and getattr(error, "context", None):
+        said = f"{error.context}, {said}"  # type: ignore[attr-defined]
+    if "'\\t'" in said:
+        said += ". Indent with spaces, not with tabs"
+    return " ".join(said.split())
 
 
 def _line(node: Any, keys: Any) -> int:
@@ -462,7 +505,35 @@ def _explain(message: str, node: Any, kind: type) -> str:
         return f"{_line(node, keys)}: {_dotted(keys)}: {unknown('key', stray.group(1), known)}"
     if missing:
         return f"{_line(node, keys)}: {_dotted([*keys, missing.group(1)])}: this key is missing"
-    return f"{_line(node, keys)}: {_dotted(keys) or 'the file'}: {reason[0].lower()}{reason[1:]}"
+    return f"{_line(node, keys)}: {_dotted(keys) or 'the file'}: {_typed(reason)}"
+
+
+_WORDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "keys with values",
+    "null": "nothing",
+    "date": "a date",
+    "datetime": "a date",
+}
+
+
+def _typed(reason: str) -> str:
+    """`expected a whole number, not text` from msgspec's "Expected `int`, got `str`"."""
+    found = re.fullmatch(r"Expected `(.+?)`(?:, got `(.+?)`)?", reason)
+    if not found:
+        return f"{reason[:1].lower()}{reason[1:]}"
+    wanted = [_WORDS.get(word, word) for word in found.group(1).split(" | ") if word != "null"]
+    got = f", not {_WORDS.get(found.group(2), found.group(2))}" if found.group(2) else ""
+    if found.group(2) == "float" and "a whole number" in wanted:
+        got = ", not a fraction"
+    advice = ""
+    if found.group(1) == "str" and found.group(2) in ("int", "float", "bool", "date", "datetime"):
+        advice = ". Write it in quotes"
+    return f"expected {' or '.join(wanted)}{got}{advice}"
 
 
 def _dotted(keys: Any) -> str:

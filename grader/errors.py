@@ -23,6 +23,10 @@ class BrokenCheck(UsageError):
     """A check that cannot be graded with: no question, nothing returned, no case drawn."""
 
 
+class OutputFault(GraderError):
+    """An output cannot be written, such as on a full disk. The report stands, and so do the other outputs."""
+
+
 class NotGradable(GraderError):
     """The submission cannot be taken in at all (no such directory, a link in a zip, a bomb)."""
 

@@ -25,6 +25,7 @@ MAX_FILES = 2_000
 MAX_ENTRIES = 50_000
 MAX_ARCHIVE = 256 << 20
 MAX_DEPTH = 12
+LEVELS = 3  # that are searched for the folder to grade
 SKIPPED_FOLDERS = frozenset(
     [
         "__pycache__",
@@ -60,7 +61,21 @@ def read_submission(path: Path, expects: Sequence[str]) -> Submission:
         raise NotGradable(f"{path}: there is no such file or folder")
     if path.is_file() and zipfile.is_zipfile(path):
         return read_zip(path, expects)
-    raise NotGradable(f"{path}: expected a folder or a zip file")
+    if path.is_file() and path.stat().st_size == 0:
+        raise NotGradable(f"{path}: the file is empty. Make the zip file again")
+    if path.suffix.lower() == ".zip":
+        raise NotGradable(
+            f"{path}: this is no zip file, or its end is missing. Make it again, or copy it again"
+        )
+    raise NotGradable(
+        f"{path}: expected a folder or a zip file. Name the folder that holds "
+        f"{wording(expects)}, or a zip file of it"
+    )
+
+
+def wording(expects: Sequence[str]) -> str:
+    """`minitorch/ or minitorch.py`: what a submission holds."""
+    return " and ".join(f"{name}/ or {name}.py" for name in expects)
 
 
 def read_folder(folder: Path, expects: Sequence[str]) -> Submission:
@@ -97,16 +112,20 @@ def read_folder(folder: Path, expects: Sequence[str]) -> Submission:
         except OSError as error:
             raise NotGradable(f"{name}: cannot be read: {error.strerror}") from error
         total = _count(files, name, data, total)
-    return submission(folder, files, notes, expects)
+    return submission(folder, files, notes, expects, os.listdir(folder))
 
 
 def find_root_on_disk(folder: Path, expects: Sequence[str]) -> Path:
-    """The shallowest folder (at most three levels down) that holds what is expected; else `folder`."""
+    """The shallowest folder (at most three levels down) that holds what is expected; else `folder`.
+
+    Raises NotGradable when there are several: which one is meant, only their author knows.
+    """
     level = [folder]
-    for _ in range(4):
-        for candidate in level:
-            if holds(candidate, expects):
-                return candidate
+    for _ in range(LEVELS + 1):
+        found = [candidate for candidate in level if holds(candidate, expects)]
+        if found:
+            one_root(folder, [f"{c.relative_to(folder).as_posix()}/" for c in found])
+            return found[0]
         below: list[Path] = []
         for candidate in level:
             try:
@@ -114,12 +133,28 @@ def find_root_on_disk(folder: Path, expects: Sequence[str]) -> Path:
                     below += [
                         Path(e.path)
                         for e in entries
-                        if e.is_dir(follow_symlinks=False) and e.name not in SKIPPED_FOLDERS
+                        if e.is_dir(follow_symlinks=False) and searched(e.name)
                     ]
             except OSError:
                 continue
         level = sorted(below)[:500]
     return folder
+
+
+def searched(name: str) -> bool:
+    """Whether a submission may lie in a folder of that name."""
+    return name not in SKIPPED_FOLDERS and not name.startswith(".")
+
+
+def one_root(origin: Path, roots: Sequence[str]) -> None:
+    """Raises NotGradable when more than one folder could be the submission."""
+    if len(roots) > 1:
+        more = f" and {len(roots) - 4} more" if len(roots) > 4 else ""
+        raise NotGradable(
+            f"{origin}: {len(roots)} folders in it could be the submission: "
+            f"{', '.join(sorted(roots)[:4])}{more}. Hand in one of them, or name it: "
+            "grade MODULE --submission DIR"
+        )
 
 
 def holds(folder: Path, expects: Sequence[str]) -> bool:
@@ -144,7 +179,9 @@ def wanted_on_disk(root: Path, expects: Sequence[str]) -> list[str]:
             for folder, folders, names in os.walk(path, onerror=unreadable, followlinks=False):
                 entries_seen += len(folders) + len(names)
                 if entries_seen > MAX_ENTRIES:
-                    raise NotGradable(f"{top} holds more than {MAX_ENTRIES} entries")
+                    raise NotGradable(
+                        f"{top}/ holds more than {MAX_ENTRIES} entries. Leave out what is no code"
+                    )
                 linked = [f for f in folders if os.path.islink(os.path.join(folder, f))]
                 folders[:] = sorted(
                     f for f in folders if f not in SKIPPED_FOLDERS and f not in linked
@@ -180,6 +217,10 @@ def taken(name: str, expects: Sequence[str]) -> bool:
 def read_zip(path: Path, expects: Sequence[str]) -> Submission:
     """The submission in a zip file; see `read_submission`. Bytes are counted while they are unpacked."""
     try:
+        if path.stat().st_size > MAX_ARCHIVE:
+            raise NotGradable(
+                f"{path}: the zip file has more than {MAX_ARCHIVE >> 20} MiB. Leave out data and environments"
+            )
         with zipfile.ZipFile(path) as archive:
             return _from_zip(path, archive, expects)
     except (
@@ -198,25 +239,31 @@ def read_zip(path: Path, expects: Sequence[str]) -> Submission:
         if isinstance(error, NotGradable):
             raise
         # zlib, lzma and bz2 raise errors of their own for damaged data.
-        raise NotGradable(f"{path}: this zip file cannot be unpacked ({error})") from error
+        raise NotGradable(
+            f"{path}: this zip file cannot be unpacked ({error}). Make it again"
+        ) from error
 
 
 def _from_zip(path: Path, archive: zipfile.ZipFile, expects: Sequence[str]) -> Submission:
-    if path.stat().st_size > MAX_ARCHIVE:
-        raise NotGradable(f"{path}: the zip file has more than {MAX_ARCHIVE >> 20} MiB")
-    entries = archive.infolist()
-    if len(entries) > MAX_ENTRIES:
-        raise NotGradable(f"{path}: the zip file has more than {MAX_ENTRIES} entries")
     names: dict[str, zipfile.ZipInfo] = {}
-    for entry in entries:
+    counted = 0
+    for entry in archive.infolist():
         safe_name(entry.filename, path)
+        # An environment that somebody packed along with the code does no harm: nothing of it is read.
+        counted += not any(part in SKIPPED_FOLDERS for part in entry.filename.split("/"))
+        if counted > MAX_ENTRIES:
+            raise NotGradable(
+                f"{path}: the zip file has more than {MAX_ENTRIES} entries. Leave out what is no code"
+            )
         # Some programs on Windows write backslashes between folders.
         name = entry.filename.replace("\\", "/")
         if name in names:
             raise NotGradable(f"{path}: the zip file holds {name} twice. Make it again")
         if not name.endswith("/"):
             names[name] = entry
-    root = _zip_root(names, expects)
+    roots = _zip_roots(names, expects)
+    one_root(path, roots)
+    root = roots[0] if roots else ""
     files: dict[str, bytes] = {}
     notes = [f"graded the files in {root}"] if root else []
     total = 0
@@ -237,7 +284,7 @@ def _from_zip(path: Path, archive: zipfile.ZipFile, expects: Sequence[str]) -> S
             notes.append(f"{name} was left out: more than {MAX_FILE >> 20} MiB")
             continue
         total = _count(files, name, data, total)
-    return submission(path, files, notes, expects)
+    return submission(path, files, notes, expects, [name.split("/")[0] for name in names])
 
 
 def safe_name(name: str, path: Path) -> None:
@@ -253,31 +300,38 @@ def safe_name(name: str, path: Path) -> None:
         raise NotGradable(f"{path}: the entry {name!r} has control characters in its name")
 
 
-def _zip_root(names: Iterable[str], expects: Sequence[str]) -> str:
-    """The prefix of the shallowest folder that holds all that is expected; "" when none does."""
+def _zip_roots(names: Iterable[str], expects: Sequence[str]) -> list[str]:
+    """The prefixes of the shallowest folders that hold all that is expected."""
     found: dict[str, set[str]] = {}
     for name in names:
         parts = name.split("/")
         if any(part in SKIPPED_FOLDERS for part in parts):
             continue
-        for depth, part in enumerate(parts[:5]):
+        for depth, part in enumerate(parts[: LEVELS + 1]):
             last = depth == len(parts) - 1
             module = part.removesuffix(".py") if last else part
             if module in expects and (not last or part.endswith(".py") or part == module):
                 prefix = "/".join(parts[:depth])
                 found.setdefault(prefix + "/" if prefix else "", set()).add(module)
+            if not searched(part):
+                break
     whole = [prefix for prefix, has in found.items() if has >= set(expects)]
-    return min(whole, key=lambda prefix: (prefix.count("/"), prefix), default="")
+    top = min((prefix.count("/") for prefix in whole), default=0)
+    return sorted(prefix for prefix in whole if prefix.count("/") == top)
 
 
 def _count(files: dict[str, bytes], name: str, data: bytes, total: int) -> int:
     if len(data) > MAX_FILE:
-        raise NotGradable(f"{name} has more than {MAX_FILE >> 20} MiB")
+        raise NotGradable(f"{name} has more than {MAX_FILE >> 20} MiB. Leave out what is no code")
     total += len(data)
     if total > MAX_TOTAL:
-        raise NotGradable(f"the submission has more than {MAX_TOTAL >> 20} MiB")
+        raise NotGradable(
+            f"the submission has more than {MAX_TOTAL >> 20} MiB. Leave out what is no code"
+        )
     if len(files) >= MAX_FILES:
-        raise NotGradable(f"the submission has more than {MAX_FILES} files")
+        raise NotGradable(
+            f"the submission has more than {MAX_FILES} files. Leave out what is no code"
+        )
     if len(PurePosixPath(name).parts) > MAX_DEPTH:
         raise NotGradable(f"{name} lies more than {MAX_DEPTH} folders deep")
     folded = unicodedata.normalize("NFC", name)
@@ -291,21 +345,25 @@ def _count(files: dict[str, bytes], name: str, data: bytes, total: int) -> int:
 
 
 def submission(
-    origin: Path, files: dict[str, bytes], notes: list[str], expects: Sequence[str]
+    origin: Path,
+    files: dict[str, bytes],
+    notes: list[str],
+    expects: Sequence[str],
+    seen: Iterable[str],
 ) -> Submission:
-    """The record. Raises NotGradable when nothing that the assignment asks for is there."""
+    """The record. seen: what lies at the top of the folder or zip file.
+
+    Raises NotGradable when nothing that the assignment asks for is there.
+    """
     missing = [
         name
         for name in expects
         if not any(f == f"{name}.py" or f.startswith(f"{name}/") for f in files)
     ]
     if len(missing) == len(expects):
-        wanted = " and ".join(f"{name}/ or {name}.py" for name in missing)
-        has = ", ".join(sorted({f.split("/")[0] for f in files})[:8])
         raise NotGradable(
-            f"{origin}: there is no {wanted} in it"
-            + (f" (only {has})" if has else " (nothing in Python)")
-            + ". Name the folder that holds it: grade MODULE --submission DIR"
+            f"{origin}: there is no {wording(missing)} in it{_instead(missing, seen)}. "
+            "Name the folder that holds it: grade MODULE --submission DIR"
         )
     parts = [
         part
@@ -319,3 +377,16 @@ def submission(
         digest=digest_of(*parts),
         notes=tuple(notes),
     )
+
+
+def _instead(missing: Sequence[str], seen: Iterable[str]) -> str:
+    """What is there in place of what is missing, in words."""
+    names = sorted(set(seen))
+    for name in names:
+        stem = name.removesuffix(".py")
+        if stem not in missing and stem.casefold() in missing:
+            return f" ({name} is written differently: rename it to {name.casefold()})"
+    if not names:
+        return " (it is empty)"
+    listed = ", ".join(ascii(n)[1:-1] if not n.isprintable() else n for n in names[:8])
+    return f" (only {listed}{', ...' if len(names) > 8 else ''})"

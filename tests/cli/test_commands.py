@@ -65,6 +65,9 @@ USAGE = {
     ("sums", "--seed", "many"): "many",
     ("sums", "--html", "nowhere/report.html"): "does not exist",
     ("sums", "--json", "nowhere/report.json"): "does not exist",
+    ("sums", "--json", "/"): "is a folder",
+    ("sums", "--html", ""): "an empty name",
+    ("sums", "--submission", ""): "an empty name",
     ("sums", "more"): "more",
     ("render", "nothing.json"): "cannot be read",
     ("replay", "nothing.json", "square"): "cannot be read",
@@ -80,7 +83,7 @@ USAGE = {
 def test_2_for_a_wrong_command_line_with_what_to_write_instead(
     grade: Run, right: Path, arguments: tuple[str, ...]
 ) -> None:
-    given = ("-s", right) if arguments[0] == "sums" else ()
+    given = ("-s", right) if arguments[0] == "sums" and "--submission" not in arguments else ()
     ran = grade(*arguments, *given)
     assert ran.returncode == 2, ran.stdout + ran.stderr
     assert USAGE[arguments] in ran.stderr
@@ -335,13 +338,18 @@ def test_the_named_files_are_written_whole_and_nothing_else_is(
         assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
 
 
-def test_an_old_file_is_replaced_and_kept_when_grading_is_not_possible(
+def test_an_old_file_is_replaced_by_the_report_or_by_what_kept_it_from_being_made(
     grade: Run, right: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "report.json"
     out.write_text("old")
-    assert grade("sums", "-s", tmp_path / "nowhere", "--json", out).returncode == 3
+    assert grade("sums", "--onyl", "1", "--json", out).returncode == 2
     assert out.read_text() == "old"
+    assert grade("sums", "-s", tmp_path / "nowhere", "--json", out).returncode == 3
+    error = json.loads(out.read_text())
+    assert (error["schema"], error["exit_code"]) == ("backcheck/error/1", 3)
+    assert "no such file" in error["error"]
+    assert "report.json" in grade("render", out).stderr
     assert grade("sums", "-s", right, "--json", out).returncode == 0
     assert json.loads(out.read_text())["score"] == 40.0
     assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
@@ -367,7 +375,70 @@ def test_a_folder_that_cannot_be_written_to_is_a_fault_without_a_traceback(
     assert no_traceback(ran)
 
 
-def test_a_reader_that_goes_away_is_no_error(
+def test_the_report_is_shown_and_the_other_files_are_written_when_one_cannot_be(
+    grade: Run, right: Path, tmp_path: Path
+) -> None:
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("needs /dev/full")
+    out = tmp_path / "report.json"
+    ran = grade("sums", "-s", right, "-q", "--json", out, "--html", "/dev/full")
+    assert (ran.returncode, ran.stdout) == (4, "sums 40/40\n")
+    assert "/dev/full: cannot be written: No space left" in ran.stderr
+    assert json.loads(out.read_text())["score"] == 40.0
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_pipe_is_written_to_and_a_link_is_followed(
+    grade: Run, right: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "real.json")
+    assert grade("sums", "-s", right, "-q", "--json", link).returncode == 0
+    assert link.is_symlink()
+    assert json.loads((tmp_path / "real.json").read_text())["score"] == 40.0
+    ran = grade("sums", "-s", right, "-q", "--json", "/dev/stdout")
+    assert json.loads(ran.stdout.partition("\n")[2])["score"] == 40.0
+
+
+def test_any_one_view_can_go_to_standard_output(grade: Run, right: Path, tmp_path: Path) -> None:
+    ran = grade("sums", "-s", right, "--html", "-", cwd=tmp_path, GRADE_COURSE="")
+    assert ran.returncode == 2  # an empty GRADE_COURSE is none
+    ran = grade("sums", "-s", right, "--html", "-")
+    assert ran.stdout.startswith("<!doctype html>")
+    assert ran.stdout.endswith("</html>\n")
+    assert json.loads(grade("sums", "-s", right, "--gradescope", "-").stdout)["score"] == 40
+    both = grade("sums", "-s", right, "--html", "-", "--gradescope", "-")
+    assert both.returncode == 2
+    assert "only one of" in both.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_no_exit_code(
+    environment: dict[str, str], course: Path, wrong: Path, closed: str
+) -> None:
+    command = f'"$0" -m grader sums -s "$1" {closed}'
+    ran = subprocess.run(
+        ["sh", "-c", command, sys.executable, str(wrong)], cwd=course, env=environment, check=False
+    )
+    assert ran.returncode == 1
+
+
+def test_a_full_disk_behind_standard_output_is_told(
+    environment: dict[str, str], course: Path, right: Path
+) -> None:
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("needs /dev/full")
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "grader", "sums", "-s", str(right)],
+            cwd=course, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert ran.returncode == 4
+    assert ran.stderr == "grade: standard output cannot be written: No space left on device\n"
+
+
+def test_a_reader_that_goes_away_changes_no_exit_code(
     environment: dict[str, str], course: Path, wrong: Path
 ) -> None:
     child = subprocess.Popen(
@@ -381,6 +452,7 @@ def test_a_reader_that_goes_away_is_no_error(
     child.stderr.close()
     child.wait(timeout=60)
     assert "Traceback" not in said
+    assert child.returncode == 1
 
 
 # Interruption
@@ -443,6 +515,42 @@ def test_130_while_cases_are_drawn_and_no_process_is_left(
     assert "Traceback" not in said
     _, alive = psutil.wait_procs(family, timeout=5)
     assert not alive
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_130_also_when_python_loses_the_interruption(
+    environment: dict[str, str], course: Path, right: Path, tmp_path: Path
+) -> None:
+    # What is raised in a callback of the garbage collector is printed and forgotten; Hypothesis has such
+    # a callback, so Ctrl-C often meets it while cases are drawn.
+    slow = tmp_path / "course"
+    shutil.copytree(course, slow)
+    lossy = (
+        "import gc, time\n"
+        "gc.callbacks.append(lambda phase, info: time.sleep(0.02))\n"
+        "def slow(x):\n    time.sleep(0.01)\n    gc.collect()\n    return x\n"
+    )
+    text = dedented(FILES["assignments/sums/checks.py"]).replace("reals()", "reals().map(slow)")
+    write(slow, {"assignments/sums/checks.py": lossy + text})
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "grader", "sums", "-s", str(right), "--course", str(slow)],
+        env=environment | {"TMPDIR": str(scratch)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while not list(scratch.glob("backcheck-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    family = psutil.Process(child.pid).children(recursive=True)
+    child.send_signal(signal.SIGTERM)
+    _, said = child.communicate(timeout=40)
+    assert child.returncode == 130
+    assert "Traceback" not in said
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert not alive
+    assert not list(scratch.iterdir())
 
 
 # The other commands

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.course import find_course, load_course, load_module
+from grader.course import find_course, load_checks, load_course, load_module
 from grader.errors import UsageError
 
 from .courses import FILES, dedented, make_course, write
@@ -34,27 +34,30 @@ GRADER_MISTAKES = {
     "course: [\n": "2: this is not YAML",
     "course: a\n\tmodules: b\n": "2: this is not YAML",
     "course: !!python/object/apply:os.system ['true']\nmodules: [sums]\n": "1: this is not YAML",
+    "course: A\n---\ncourse: B\n": "2: this is not YAML: expected a single document in the stream, but found another document",
+    "course: A\nseed:\t3\n\tmodules: [sums]\n": "Indent with spaces, not with tabs",
+    "course: A\nmodules: [sums]\nlimits: {sums: {memory_mb: 1.5}}\n": "3: limits.memory_mb: expected a whole number, not a fraction",
     "modules: [sums]\n": "1: course: this key is missing",
     "course: A\n": "1: modules: this key is missing",
-    "course: 3\nmodules: [sums]\n": "1: course: expected `str`, got `int`",
-    "course: A\nmodules: sums\n": "2: modules: expected `array`, got `str`",
-    "course: A\nmodules: [sums, 3]\n": "2: modules[1]: expected `str`, got `int`",
+    "course: 3\nmodules: [sums]\n": "1: course: expected text, not a whole number. Write it in quotes",
+    "course: A\nmodules: sums\n": "2: modules: expected a list, not text",
+    "course: A\nmodules: [sums, 3]\n": "2: modules[1]: expected text, not a whole number. Write it in quotes",
     "course: A\nmodules: []\n": "2: modules: name at least one module",
     "course: A\nmodules:\n  - sums\n  - sum\n": "4: modules: 'sum' has no assignments/sum/module.yaml",
     "course: A\nmodules: [../sums]\n": "2: modules: '../sums' is no name of a module",
     "course: A\nmodules: [sums, sums]\n": "2: modules: 'sums' is named twice",
     "course: A\nmodules: [sums]\nseeds: 3\n": "3: seeds: there is no key 'seeds'. Did you mean 'seed'?",
-    "course: A\nmodules: [sums]\nseed: one\n": "3: seed: expected `int`, got `str`",
+    "course: A\nmodules: [sums]\nseed: one\n": "3: seed: expected a whole number, not text",
     "course: A\nmodules: [sums]\nseed: 1\nseed: 2\n": "4: seed: this key is given twice",
     "course: A\nmodules: [sums]\ncases: 0\n": "3: cases: expected 1 to 10000, not 0",
     "course: A\nmodules: [sums]\ncases: 100000\n": "3: cases: expected 1 to 10000",
     "course: A\nmodules: [sums]\nearlier: students\n": "3: earlier: expected 'student' or 'reference'",
     "course: A\nmodules: [sums]\nisolation:\n  sandbox: jial\n": "4: isolation.sandbox: there is no sandbox 'jial'. Did you mean 'jail'?",
-    "course: A\nmodules: [sums]\nisolation: jail\n": "3: isolation: expected `object`, got `str`",
+    "course: A\nmodules: [sums]\nisolation: jail\n": "3: isolation: expected keys with values, not text",
     "course: A\nmodules: [sums]\nisolation:\n  sandboks: jail\n": "4: isolation.sandboks: there is no key 'sandboks'. Did you mean 'sandbox'?",
     "course: A\nmodules: [sums]\nlimits:\n  sum: {}\n": "4: limits: there is no module 'sum'. Did you mean 'sums'?",
     "course: A\nmodules: [sums]\nlimits:\n  sums:\n    check_second: 3\n": "did you mean 'check_seconds'",
-    "course: A\nmodules: [sums]\nlimits:\n  sums:\n    check_seconds: fast\n": "limits.check_seconds: expected `float",
+    "course: A\nmodules: [sums]\nlimits:\n  sums:\n    check_seconds: fast\n": "limits.check_seconds: expected a number",
     "course: A\nmodules: [sums]\nlimits:\n  sums:\n    run_seconds: -1\n": "5: limits.sums.run_seconds: expected more than 0, not -1",
 }  # fmt: skip
 
@@ -76,13 +79,13 @@ def instead(old: str, new: str) -> str:
 
 MODULE_MISTAKES = {
     instead("title: Sums\n", ""): "1: title: this key is missing",
-    instead("title: Sums", "title: [Sums]"): "1: title: expected `str`, got `array`",
+    instead("title: Sums", "title: [Sums]"): "1: title: expected text, not a list",
     instead("expects: [work]", "expect: [work]"): "2: expect: there is no key 'expect'. Did you mean 'expects'?",
-    instead("expects: [work]", "expects: work"): "2: expects: expected `array`",
+    instead("expects: [work]", "expects: work"): "2: expects: expected a list",
     instead("expects: [work]", "expects: []"): "2: expects: name at least one module",
     instead("expects: [work]", "expects: [../work]"): "2: expects: '../work' is no name of a module",
     instead("expects: [work]", "binding: function"): "2: binding: there is no binding 'function'. Did you mean 'functions'?",
-    instead("check_seconds: 0.5", "check_seconds: fast"): "4: limits.check_seconds: expected `float`, got `str`",
+    instead("check_seconds: 0.5", "check_seconds: fast"): "4: limits.check_seconds: expected a number, not text",
     instead("check_seconds: 0.5", "chek_seconds: 1"): "4: limits.chek_seconds: there is no key 'chek_seconds'. Did you mean 'check_seconds'?",
     instead("check_seconds: 0.5", "check_seconds: 0"): "4: limits.check_seconds: expected more than 0, not 0",
     instead("check_seconds: 0.5", "check_seconds: .nan"): "4: limits.check_seconds: expected more than 0, not nan",
@@ -91,13 +94,17 @@ MODULE_MISTAKES = {
     instead("points: 10", "points: -3"): "8: points: expected more than 0, not -3",
     instead("points: 10", "points: .inf"): "8: points: expected a number of points, not inf",
     instead("points: 10", "points: .nan"): "8: points: expected",
-    instead("points: 10", "points: ten"): "8: tasks[0].points: expected `float`, got `str`",
+    instead("points: 10", "points: ten"): "8: tasks[0].points: expected a number, not text",
     instead("points: 10", "pionts: 10"): "8: tasks[0].pionts: there is no key 'pionts'. Did you mean 'points'?",
     instead(", points: 10", ""): "8: tasks[0].points: this key is missing",
-    instead('id: "1", ', "id: 1, "): "8: tasks[0].id: expected `str`, got `int`",
+    instead('id: "1", ', "id: 1, "): "8: tasks[0].id: expected text, not a whole number. Write it in quotes",
+    instead('id: "1", ', "id: 1.1, "): "8: tasks[0].id: expected text, not a number. Write it in quotes",
     instead('id: "2"', 'id: "1"'): "9: tasks: two tasks have the id '1'",
     instead('needs: ["1"]', 'needs: ["3"]'): "9: needs: '3' is no task before '2'",
     instead('needs: ["1"]', 'needs: ["2"]'): "9: needs: '2' is no task before '2'",
+    instead("expects: [work]", "preload: [nump]"): "2: preload: there is no module 'nump' here. Install it, or take it out",
+    instead("expects: [work]", "earlier: [../reference/work.py]"): "2: earlier: there is no file '../reference/work.py' in",
+    instead("expects: [work]", "earlier: [wrok.py]"): "2: earlier: there is no file 'wrok.py' in",
     re.sub(r"tasks:[\s\S]*", "tasks: []\n", MODULE): "7: tasks: a module needs at least one task",
     re.sub(r"tasks:[\s\S]*", "", MODULE): "1: tasks: this key is missing",
 }  # fmt: skip
@@ -125,12 +132,44 @@ def test_a_mistake_in_module_yaml_is_told(text: str, tmp_path: Path) -> None:
         "course: 2026-13-45\nmodules: [sums]\n",
         "<<: 3\n",
         "course: A\nmodules: [sums]\nseed: " + "9" * 6000 + "\n",
+        "course: A\0\nmodules: [sums]\n",
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_strange_yaml_is_a_mistake_like_any_other(text: str | bytes, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"grader\.yaml"):
         grader_yaml(tmp_path, text)
+
+
+def test_text_that_is_no_utf_8_is_told_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"grader\.yaml:2: this is not UTF-8 text\. Save the file"):
+        grader_yaml(tmp_path, b"course: A\nmodules: [\xe9]\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import sys\nsys.exit(3)\n", "checks.py:2: SystemExit: 3"),
+        ("import nothing_such\n", "checks.py:1: ModuleNotFoundError"),
+        ("task('1').check(questions.one, case(x=reals()), function='f', edges={'x': 1})", "edges: expected a list"),
+        ("task('1').check(questions.one, case(x=reals()), function='f', after='total')", "after=['total']"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_checks_py_is_told_with_its_line(text: str, said: str, tmp_path: Path) -> None:
+    before = "import questions; from grader.checks import case, reals, task; "
+    course = make_course(tmp_path, {"assignments/sums/checks.py": before + text})
+    with pytest.raises(UsageError, match=r"checks\.py:\d") as caught:
+        load_checks(course, "sums")
+    assert said in str(caught.value)
+
+
+def test_what_checks_py_prints_is_no_output_of_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "print('hello')\n" + dedented(FILES["assignments/sums/checks.py"])
+    load_checks(make_course(tmp_path, {"assignments/sums/checks.py": text}), "sums")
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "hello\n")
 
 
 def test_a_yaml_that_unfolds_without_end_is_refused_in_time(tmp_path: Path) -> None:

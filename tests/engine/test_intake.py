@@ -116,6 +116,26 @@ def test_the_shallowest_of_several_is_graded_and_never_one_in_a_virtual_environm
     assert taken(zipped(tmp_path / "s.zip", dict(files))).files == {"work/__init__.py": WORK}
 
 
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_of_several_as_shallow_none_is_picked_and_all_are_named(kind: str, tmp_path: Path) -> None:
+    files = {"hw1/work.py": WORK, "hw2/work.py": WORK, ".old/work.py": b"", "readme.txt": b""}
+    path = write(tmp_path / "s", files) if kind == "folder" else zipped(tmp_path / "s.zip", files)
+    message = refused(path)
+    assert "2 folders in it could be the submission: hw1/, hw2/." in message
+    assert "--submission DIR" in message
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_an_environment_packed_along_does_not_count(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "MAX_ENTRIES", 20)
+    files = {f"{top}/f{i}.py": b"" for top in (".venv", "node_modules", ".git") for i in range(20)}
+    files |= {"work.py": WORK}
+    path = write(tmp_path / "s", files) if kind == "folder" else zipped(tmp_path / "s.zip", files)
+    assert taken(path).files == {"work.py": WORK}
+
+
 def test_the_junk_of_a_mac_does_not_hide_the_folder(tmp_path: Path) -> None:
     archive = zipped(
         tmp_path / "s.zip",
@@ -180,6 +200,17 @@ def test_what_is_no_submission_is_refused_with_what_to_do(tmp_path: Path) -> Non
     assert "only wrok.py" in refused(other)
     assert "expected a folder or a zip" in refused(other / "wrok.py")
     assert "no work/ or work.py" in refused(zipped(tmp_path / "e.zip", {}))
+    assert "(it is empty)" in refused(tmp_path / "empty")
+    cased = write(tmp_path / "cased", {"Work.py": WORK})
+    assert "Work.py is written differently: rename it to work.py" in refused(cased)
+    cut = tmp_path / "cut.zip"
+    cut.write_bytes(zipped(tmp_path / "whole.zip", {"work.py": WORK}).read_bytes()[:40])
+    assert "its end is missing" in refused(cut)
+    cut.write_bytes(b"")
+    assert "the file is empty" in refused(cut)
+    assert "(only assignment1)" in refused(
+        write(tmp_path / "far", {"assignment1/a/b/c/work.py": b""})
+    )
 
 
 @pytest.mark.parametrize(
