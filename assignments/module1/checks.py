@@ -73,7 +73,12 @@ scalars.check(
 )
 scalars.check(questions.forward_two, case(x=reals(), y=reals()), function="Mul")
 for name in ("LT", "EQ"):
-    scalars.check(questions.forward_two, ties, function=name)
+    scalars.check(
+        questions.forward_two,
+        ties,
+        edges=[{"x": 0.0, "y": 1.0}, {"x": 1.0, "y": 0.0}],
+        function=name,
+    )
 for step, sign in {"add": "+", "sub": "-", "mul": "*", "lt": "<", "gt": ">", "eq": "=="}.items():
     scalars.check(questions.scalar_binary, ties, step=step, title=f"Scalar {sign} Scalar")
 scalars.check(
