@@ -41,6 +41,9 @@ SCALAR_STEPS: dict[str, Callable[..., Any]] = {
     "mul_number": lambda a, c: a * c,
     "number_mul": lambda a, c: c * a,
     "sub_number": lambda a, c: a - c,
+    "lt_number": lambda a, c: a < c,
+    "gt_number": lambda a, c: a > c,
+    "eq_number": lambda a, c: a == c,
     "div_number": lambda a, c: a / c,
     "number_div": lambda a, c: c / a,
 }
@@ -109,11 +112,17 @@ class MiniTorch(Functions):
         values: list[float],
         upstream: float,
         names: list[str] | None = None,
+        again: Sequence[float] = (),
     ) -> dict[str, Any]:
-        """Runs a program over Scalars and `backward(upstream)`: its value and each leaf's derivative."""
+        """Runs a program over Scalars and `backward(upstream)`: its value and each leaf's derivative.
+
+        again: upstreams of further calls of `backward` on the same output.
+        """
         leaves = [self.scalar(v, None if names is None else names[i]) for i, v in enumerate(values)]
         output = execute(SCALAR_STEPS, program, leaves)
-        self.attribute(output, "backward", "the result (a Scalar is expected)")(upstream)
+        backward = self.attribute(output, "backward", "the result (a Scalar is expected)")
+        for d in (upstream, *again):
+            backward(d)
         return {
             "value": number(self.data(output)),
             "gradients": [number(leaf.derivative) for leaf in leaves],
@@ -252,13 +261,22 @@ class MiniTorch(Functions):
         arrays: list[Any],
         upstream: Any,
         orders: list[list[int]] | None = None,
+        again: Sequence[Any] = (),
+        forget: bool = False,
     ) -> dict[str, Any]:
-        """A program over Tensors and `backward(upstream)`: its value and every leaf's gradient."""
+        """A program over Tensors and `backward(upstream)`: its value and every leaf's gradient.
+
+        again: upstreams of further calls of `backward` on the same output; forget: whether every leaf's
+        `zero_grad_` is called before each of these.
+        """
         leaves = self.leaves(arrays, orders)
         output = execute(TENSOR_STEPS, program, leaves)
-        self.attribute(output, "backward", "the result (a Tensor is expected)")(
-            self.make(upstream, grad=False)
-        )
+        backward = self.attribute(output, "backward", "the result (a Tensor is expected)")
+        backward(self.make(upstream, grad=False))
+        for d in again:
+            for leaf in leaves if forget else ():
+                self.attribute(leaf, "zero_grad_", "Tensor")()
+            backward(self.make(d, grad=False))
         self.unchanged(leaves, arrays)
         return {
             "value": self.array(output),
