@@ -8,6 +8,7 @@ printing or conversion methods.
 from __future__ import annotations
 
 import operator
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -62,6 +63,15 @@ TENSOR_STEPS: dict[str, Callable[..., Any]] = SCALAR_STEPS | {
 OPERANDS = {"add": 2, "sub": 2, "mul": 2, "div": 2, "lt": 2, "gt": 2, "eq": 2, "is_close": 2}
 
 
+def innermost(error: BaseException) -> types.CodeType:
+    """The code that raised an exception that was caught."""
+    trace = error.__traceback__
+    assert trace is not None
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code
+
+
 def execute(
     steps: dict[str, Callable[..., Any]], program: list[Step], leaves: Sequence[Any]
 ) -> Any:
@@ -74,7 +84,8 @@ def execute(
             values.append(steps[name](*operands, *rest[places:]))
         except TypeError as error:
             # `a + b` on a class without __add__: the name is missing, not the maths wrong.
-            if "unsupported operand" in str(error) and error.__traceback__.tb_next is None:  # type: ignore[union-attr]
+            refused = any(words in str(error) for words in ("unsupported operand", "not supported"))
+            if refused and innermost(error).co_filename == __file__:
                 raise Missing(
                     f"{type(operands[0]).__name__} has no operator for {name!r}"
                 ) from None
