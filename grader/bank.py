@@ -500,8 +500,29 @@ def explore(
         print_blob=False,
     )(wrapped)
     wrapped = hypothesis.seed(seed)(wrapped)
-    with own_constants():
+    with own_constants(), no_mutations():
         wrapped()
+
+
+@contextlib.contextmanager
+def no_mutations() -> Iterator[None]:
+    """Keeps Hypothesis from following each example with five copies of it in which one part repeats another.
+
+    A bank would hold few cases that truly differ: a hundred programs came in thirty shapes. There is no
+    setting for it, so the private mutator is stood in for; without it (another version) nothing is lost but
+    that.
+    """
+    from hypothesis.internal.conjecture.engine import ConjectureRunner
+
+    original = getattr(ConjectureRunner, "generate_mutations_from", None)
+    if original is None:
+        yield
+        return
+    ConjectureRunner.generate_mutations_from = lambda self, data: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        ConjectureRunner.generate_mutations_from = original  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager

@@ -52,8 +52,9 @@ UNARY = {
 ties = st.one_of(
     st.fixed_dictionaries({"x": reals(), "y": reals()}),
     reals().map(lambda x: {"x": x, "y": x}),
-    # Near, but not equal: `==` is no comparison with a tolerance.
+    # Near, but not equal: `==` is no comparison with a tolerance, however small.
     reals().map(lambda x: {"x": x, "y": x + 2.0**-8}),
+    reals().map(lambda x: {"x": x, "y": x + 2.0**-40}),
 )
 
 scalars = task("1.2")
@@ -73,7 +74,12 @@ scalars.check(
 )
 scalars.check(questions.forward_two, case(x=reals(), y=reals()), function="Mul")
 for name in ("LT", "EQ"):
-    scalars.check(questions.forward_two, ties, function=name)
+    scalars.check(
+        questions.forward_two,
+        ties,
+        edges=[{"x": 0.0, "y": 1.0}, {"x": 1.0, "y": 0.0}],
+        function=name,
+    )
 for step, sign in {"add": "+", "sub": "-", "mul": "*", "lt": "<", "gt": ">", "eq": "=="}.items():
     scalars.check(questions.scalar_binary, ties, step=step, title=f"Scalar {sign} Scalar")
 scalars.check(
@@ -106,6 +112,25 @@ for step, text in {
     "number_mul": "number * Scalar",
 }.items():
     scalars.check(questions.scalar_number, case(x=reals(), c=reals()), step=step, title=text)
+for step, text in {"div_number": "Scalar / number", "number_div": "number / Scalar"}.items():
+    scalars.check(
+        questions.scalar_number,
+        case(x=away_from(0), c=away_from(0)),
+        step=step,
+        title=text,
+        tolerance=EPSILON,
+        weight=0.5,
+        after=["Scalar / Scalar"],
+    )
+for step, sign in {"lt_number": "<", "gt_number": ">", "eq_number": "=="}.items():
+    scalars.check(
+        questions.scalar_number,
+        ties.map(lambda pair: {"x": pair["x"], "c": pair["y"]}),
+        step=step,
+        title=f"Scalar {sign} number",
+        weight=0.5,
+        after=[f"Scalar {sign} Scalar"],
+    )
 
 chain = task("1.3")
 chain.check(questions.chain_one, case(x=reals(), upstream=upstreams()))
@@ -206,6 +231,36 @@ backward.check(
 backward.check(questions.graph, graphs(), tolerance=GRAPH, weight=3)
 backward.check(questions.same_names, case(x=reals(), y=reals(), upstream=upstreams()))
 backward.check(questions.equal_values, case(x=reals(), upstream=upstreams()))
+# A method that computes with `.data` has the right value and no history.
+for step, domain in {
+    "log": reals(0.5, 16),
+    "exp": reals(-6, 6),
+    "sigmoid": reals(-6, 6),
+    "relu": away_from(0),
+}.items():
+    function = {"exp": "Exp", "sigmoid": "Sigmoid", "relu": "ReLU"}.get(step)
+    backward.check(
+        questions.method_gradient,
+        case(x=domain, y=domain, upstream=upstreams()),
+        step=step,
+        title=f"The gradient of Scalar.{step}()",
+        tolerance=EPSILON if step == "log" else None,
+        weight=0.5,
+        after=[ONE_INPUT.format(function=function)] if function else [],
+    )
+backward.check(
+    questions.quotient_gradient,
+    case(x=reals(), y=away_from(0, gap=0.5), upstream=upstreams()),
+    tolerance=EPSILON,
+    weight=0.5,
+    after=[ONE_INPUT.format(function="Inv"), MUL],
+)
+# A chain: that a backward adds up all paths is asked elsewhere.
+backward.check(
+    questions.twice,
+    st.builds(lambda found, u: found | {"again": u}, chains(), upstreams()),
+    tolerance=GRAPH,
+)
 for step, name in {"lt": "<", "gt": ">", "eq": "=="}.items():
     backward.check(
         questions.comparisons,

@@ -178,6 +178,21 @@ def equal_values(subject, x, upstream):
     return subject.scalar_gradients(program, [x, x], upstream)
 
 
+def method_gradient(subject, step, x, y, upstream):
+    "The gradient of Scalar.{step}(), of each call apart"
+    return subject.scalar_gradients([[step, 0], [step, 1], ["sub", 2, 3]], [x, y], upstream)
+
+
+def quotient_gradient(subject, x, y, upstream):
+    "The gradients of Scalar / Scalar"
+    return subject.scalar_gradients([["div", 0, 1]], [x, y], upstream)
+
+
+def twice(subject, program, leaves, upstream, again):
+    "A second backward adds to the derivatives of the first"
+    return subject.scalar_gradients(program, leaves, upstream, again=[again])
+
+
 def comparisons(subject, step, x, y, upstream):
     "No gradient flows through {step}"
     program = [["mul", 0, 1], [step, 0, 1], ["add", 2, 3]]

@@ -169,16 +169,17 @@ def tied_tensors(draw):
     """Two arrays of one shape whose entries are equal, nearly equal, or neither."""
     shape = draw(shapes(1, 3, 3))
     a = draw(arrays(shape))
-    b = a + draw(arrays(shape, choices(0.0, 1.0, -1.0, 0.0, 2.0**-8, -(2.0**-8), 3.5, -2.5)))
+    gaps = choices(0.0, 1.0, -1.0, 0.0, 2.0**-8, -(2.0**-8), 2.0**-40, 3.5, -2.5)
+    b = a + draw(arrays(shape, gaps))
     return {"a": a, "b": b, "a_order": draw(orders(a.ndim)), "b_order": draw(orders(a.ndim))}
 
 
 @st.composite
 def near_tensors(draw):
-    """Two arrays whose entries are clearly within 0.01 of each other, or clearly not."""
+    """Two arrays whose entries are within 0.01 of each other, or not, and never just at 0.01."""
     shape = draw(shapes(1, 3, 3))
     a = draw(arrays(shape, eighths(-2, 2)))
-    gap = draw(arrays(shape, choices(0.0, 0.5, 0.001, -0.001, -2.0)))
+    gap = draw(arrays(shape, choices(0.0, 0.5, 2.0**-7, -(2.0**-7), 2.0**-6, -(2.0**-6), -2.0)))
     return {"a": a, "b": a + gap, "a_order": draw(orders(a.ndim)), "b_order": draw(orders(a.ndim))}
 
 
@@ -273,6 +274,7 @@ operations.check(
 operations.check(
     questions.zip_kernel,
     zip_cases(any_output=True),
+    edges=[layouts([0, 1], [0, 1]) | {"out_order": [1, 0]}],
     function="x - y",
     title="tensor_zip writes through the strides of its output",
 )
@@ -323,12 +325,41 @@ operations.check(
 for step, sign in {"lt": "<", "gt": ">", "eq": "=="}.items():
     operations.check(questions.binary, tied_tensors(), step=step, title=f"tensor {sign} tensor")
 operations.check(questions.binary, near_tensors(), step="is_close", title="tensor.is_close(tensor)")
-operations.check(
-    questions.with_number,
-    case(a=shapes(1, 3, 3).flatmap(arrays), c=reals()),
-    step="number_mul",
-    title="number * tensor",
-)
+for step, title in {
+    "add_number": "tensor + number",
+    "number_add": "number + tensor",
+    "sub_number": "tensor - number",
+    "mul_number": "tensor * number",
+    "number_mul": "number * tensor",
+}.items():
+    operations.check(
+        questions.with_number,
+        case(a=shapes(1, 3, 3).flatmap(arrays), c=reals()),
+        step=step,
+        title=title,
+        weight=0.5,
+    )
+for step, title in {"div_number": "tensor / number", "number_div": "number / tensor"}.items():
+    operations.check(
+        questions.with_number,
+        case(a=shapes(1, 3, 3).flatmap(lambda shape: arrays(shape, NONZERO)), c=NONZERO),
+        step=step,
+        title=title,
+        tolerance=EPSILON,
+        weight=0.5,
+    )
+for step, sign in {"lt_number": "<", "gt_number": ">", "eq_number": "=="}.items():
+    operations.check(
+        questions.with_number,
+        case(
+            a=shapes(1, 3, 3).flatmap(lambda shape: arrays(shape, choices(0.0, 1.0, -1.0, 2.5))),
+            c=choices(0.0, 1.0, -1.0, 2.5),
+        ),
+        step=step,
+        title=f"tensor {sign} number",
+        weight=0.5,
+        after=[f"tensor {sign} tensor"],
+    )
 # mean divides, and so has the tolerance of division.
 for step, room in {"sum": None, "mean": EPSILON}.items():
     operations.check(
@@ -351,6 +382,13 @@ operations.check(
     one_tensor(choices(1.0, 1.0, 1.0, 0.0), order=plain_order),
     step="all",
     title="tensor.all()",
+)
+operations.check(
+    questions.tested_along,
+    shapes(1, 3, 3).flatmap(
+        lambda shape: case(a=arrays(shape, choices(1.0, 1.0, 1.0, 0.0)), dim=a_dimension(shape))
+    ),
+    weight=0.5,
 )
 
 
@@ -508,6 +546,12 @@ def view_gradients(draw):
 gradients.check(questions.gradient_view, view_gradients(), weight=0.5)
 
 
+def fits(first, second):
+    """Whether two shapes broadcast."""
+    pairs = zip(reversed(first), reversed(second), strict=False)
+    return all(m == n or 1 in (m, n) for m, n in pairs)
+
+
 @st.composite
 def graphs(draw, reuse=False):
     """Programs over one or two tensors that broadcast, in which any earlier value may be used again."""
@@ -517,35 +561,41 @@ def graphs(draw, reuse=False):
     leaves = [draw(arrays(side, eighths(-2, 2))) for side in sides]
     known = [tuple(side) for side in sides]
     program = []
+    unused = set(range(count))
 
     def push(step, shape):
         program.append(step)
         known.append(shape)
+        unused.difference_update(step[1:3] if step[0] in ("add", "mul", "sub") else step[1:2])
+
+    def turn():
+        axes = draw(orders(len(known[-1])))
+        push(["permute", len(known) - 1, axes], tuple(known[-1][axis] for axis in axes))
 
     if reuse:
         push([draw(st.sampled_from(["mul", "add"])), 0, 0], known[0])
         push([draw(st.sampled_from(["mul", "sub"])), *draw(st.permutations([0, 1]))], known[0])
     for _ in range(draw(st.integers(1, 3))):
         last = len(known) - 1
-        kind = draw(st.sampled_from(["two", "two", "one", "sum"]))
+        kind = draw(st.sampled_from(["two", "two", "one", "sum", "permute"]))
         if kind == "two":
-            other = draw(st.integers(0, last))
+            other = draw(
+                st.sampled_from([n for n in range(last + 1) if fits(known[last], known[n])])
+            )
             name = draw(st.sampled_from(["add", "mul", "sub"]))
             push([name, last, other], np.broadcast_shapes(known[last], known[other]))
         elif kind == "one":
             push(["neg", last], known[last])
+        elif kind == "permute" and not unused:  # a leaf that comes later must fit
+            turn()
         else:
             dim = draw(st.integers(0, len(known[last]) - 1))
             push(["sum", last, dim], tuple(1 if i == dim else n for i, n in enumerate(known[last])))
-    used = {operand for step in program for operand in step[1:3]}
-    for leaf in range(count):
-        if leaf not in used:
-            last = len(known) - 1
-            push(["mul", last, leaf], np.broadcast_shapes(known[last], known[leaf]))
-    if not reuse and draw(st.booleans()):
+    for leaf in sorted(unused):
         last = len(known) - 1
-        axes = draw(orders(len(known[last])))
-        push(["permute", last, axes], tuple(known[last][axis] for axis in axes))
+        push(["mul", last, leaf], np.broadcast_shapes(known[last], known[leaf]))
+    if not reuse and draw(st.booleans()):
+        turn()
     return {"program": program, "leaves": leaves, "upstream": draw(arrays(known[-1], upstreams()))}
 
 
@@ -563,4 +613,34 @@ gradients.check(
         }
     ],
 )
-gradients.check(questions.gradient_graph, graphs(), tolerance=GRAPH, weight=3)
+gradients.check(
+    questions.gradient_graph,
+    graphs(),
+    tolerance=GRAPH,
+    weight=3,
+    edges=[
+        # Two permutes, neither its own inverse nor the other's.
+        {
+            "program": [["permute", 0, [1, 2, 0]], ["neg", 1], ["permute", 2, [1, 0, 2]]],
+            "leaves": [turn],
+            "upstream": turn.transpose(2, 1, 0) + 1.0,
+        }
+    ],
+)
+
+
+@st.composite
+def two_backwards(draw):
+    """A sum of two tensors of one shape, and the upstreams of two calls of backward. Nothing broadcasts and
+    nothing is used twice: these are asked elsewhere."""
+    shape = draw(shapes(1, 2, 3))
+    return {
+        "program": draw(st.sampled_from([[["add", 0, 1]], [["neg", 0], ["add", 2, 1]]])),
+        "leaves": [draw(arrays(shape)), draw(arrays(shape))],
+        "upstream": draw(arrays(shape, upstreams())),
+        "again": draw(arrays(shape, upstreams())),
+    }
+
+
+for question in (questions.gradient_twice, questions.gradient_forgotten):
+    gradients.check(question, two_backwards(), tolerance=GRAPH)

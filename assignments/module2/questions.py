@@ -128,6 +128,11 @@ def whole(subject, step, a, order):
     return subject.tensor_value([[step, 0]], [a], [order])
 
 
+def tested_along(subject, a, dim):
+    "tensor.all(dim)"
+    return subject.tensor_value([["all_dim", 0, dim]], [a])
+
+
 def permute_value(subject, a, order, axes):
     "permute(...) reorders the dimensions of a tensor"
     return subject.tensor_value([["permute", 0, axes]], [a], [order])
@@ -194,6 +199,16 @@ def gradient_view(subject, a, shape, upstream):
 def gradient_reused(subject, program, leaves, upstream):
     "A tensor that is used more than once gets the sum of all contributions"
     return subject.tensor_gradients(program, leaves, upstream)
+
+
+def gradient_twice(subject, program, leaves, upstream, again):
+    "A second backward adds to the gradients of the first"
+    return subject.tensor_gradients(program, leaves, upstream, again=[again])
+
+
+def gradient_forgotten(subject, program, leaves, upstream, again):
+    "zero_grad_ forgets the gradient of the backward before"
+    return subject.tensor_gradients(program, leaves, upstream, again=[again], forget=True)
 
 
 def gradient_graph(subject, program, leaves, upstream):

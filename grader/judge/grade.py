@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import math
 import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -279,7 +280,9 @@ class Grading:
         frame, fault, shrunk = self._smallest(check, bank, faults, place, compared, session)
         why = ""
         if fault.outcome is Outcome.FAILED and check.compare == "close":
-            alike = [p for p in faults if faults[p].outcome is Outcome.FAILED][:WITNESSES]
+            # Cases of every size: the smallest ones alone, with a 0 or a -1 in each, fit many patterns.
+            alike = [p for p in faults if faults[p].outcome is Outcome.FAILED]
+            alike = alike[:: math.ceil(len(alike) / WITNESSES)]
             why = diagnose(
                 [_failure(frame, fault)] + [_failure(bank.cases[p], faults[p]) for p in alike]
             )
@@ -375,13 +378,15 @@ class Grading:
         diagnosis: str = "",
     ) -> Counterexample:
         inputs = wire.decode(frame)
-        answered = fault.outcome is Outcome.FAILED and fault.mismatch.kind != "mutated"
+        mutated = fault.mismatch.kind == "mutated"
+        answered = fault.outcome is Outcome.FAILED and not mutated
+        changed = fault.observed.message.split(", ") if mutated else []
         return Counterexample(
             inputs={name: show(value) for name, value in inputs.items()},
             mismatch=fault.mismatch,
             shrunk=shrunk,
             diagnosis=diagnosis,
-            snippet=snippet(self.assignment, check, inputs),
+            snippet=snippet(self.assignment, check, inputs, changed),
             expected=show(fault.expected) if fault.expected is not None else "",
             observed=show(fault.observed) if answered else fault.mismatch.observed,
             where=fault.where,

@@ -13,6 +13,7 @@ import math
 import symtable
 import textwrap
 import types
+from collections.abc import Sequence
 from typing import Any
 
 from grader.box.worker import BINDINGS
@@ -64,8 +65,13 @@ class _Recorder:
         return record
 
 
-def snippet(assignment: Assignment, check: Check, inputs: dict[str, Any]) -> str:
-    """Lines to paste into a Python prompt that show what the question asks; "" when there are none."""
+def snippet(
+    assignment: Assignment, check: Check, inputs: dict[str, Any], changed: Sequence[str] = ()
+) -> str:
+    """Lines to paste into a Python prompt that show what the question asks; "" when there are none.
+
+    changed: names of inputs that the submission wrote into, which are shown last.
+    """
     binding = importlib.import_module(BINDINGS[assignment.binding])
     script = binding.Script(assignment.expects[0])
     namespace: dict[str, Any] = {"__name__": "questions"}
@@ -76,6 +82,10 @@ def snippet(assignment: Assignment, check: Check, inputs: dict[str, Any]) -> str
     except Exception:
         # A question that computes with the answers cannot go on with a recorder: what was written stands.
         pass
+    shown = [
+        name for name in changed if any(line.startswith(f"{name} = ") for line in script.lines)
+    ]
+    script.lines += [f"print({name})  # changed" for name in shown]
     lines = _defined(script.lines, assignment.questions, recorder._functions)
     return "\n".join(lines) if len(lines) <= MAX_LINES else ""
 

@@ -136,6 +136,24 @@ TWICE_AT_LEAVES = """\
             arriving[parent.unique_id] = arriving.get(parent.unique_id, 0.0) + d_parent
 """
 
+# A walk with a queue of its own: a leaf is done when it is first reached.
+LEAVES_ONCE = """\
+    arriving, done, queue = {variable.unique_id: deriv}, set(), [variable]
+    while queue:
+        node = queue.pop(0)
+        if node.unique_id in done or node.is_constant():
+            continue
+        done.add(node.unique_id)
+        d_node = arriving[node.unique_id]
+        if node.is_leaf():
+            node.accumulate_derivative(d_node)
+            continue
+        for parent, d_parent in node.chain_rule(d_node):
+            arriving[parent.unique_id] = arriving.get(parent.unique_id, 0.0) + d_parent
+            queue.append(parent)
+"""
+TWICE = "A second backward adds"
+
 MISTAKES = [
     # Task 1.1
     autodiff.edited(
@@ -216,7 +234,20 @@ MISTAKES = [
         "EQ.forward",
     ),
     operators(
+        "eq is a comparison with the tolerance of math.isclose",
+        "return 1.0 if x == y else 0.0",
+        "return float(math.isclose(x, y))",
+        "EQ.forward",
+        "Scalar == Scalar",
+    ),
+    operators(
         "relu lets everything through", "return x if x > 0 else 0.0", "return x", "ReLU.forward"
+    ),
+    operators(
+        "relu is leaky",
+        "return x if x > 0 else 0.0",
+        "return x if x > 0 else 0.01 * x",
+        "ReLU.forward",
     ),
     operators(
         "relu keeps the negative numbers",
@@ -281,6 +312,36 @@ MISTAKES = [
         "return ReLU.apply(self)",
         "return Sigmoid.apply(self)",
         "Scalar.relu()",
+    ),
+    scalar(
+        "> works with Scalars alone",
+        "return LT.apply(b, self)",
+        "return LT.apply(b.data, self)",
+        "Scalar > number",
+    ),
+    scalar(
+        "number / Scalar is Scalar / number",
+        "return Mul.apply(b, Inv.apply(self))",
+        "return Mul.apply(self, Inv.apply(b))",
+        "number / Scalar",
+    ),
+    scalar(
+        "exp() computes with the number alone",
+        "return Exp.apply(self)",
+        "return Scalar(Exp.forward(Context(), self.data))",
+        "The gradient of Scalar.exp()",
+    ),
+    scalar(
+        "relu() computes with the number alone",
+        "return ReLU.apply(self)",
+        "return Scalar(max(self.data, 0.0))",
+        "The gradient of Scalar.relu()",
+    ),
+    scalar(
+        "/ divides by the number alone",
+        "return Mul.apply(self, Inv.apply(b))",
+        "return Mul.apply(self, 1.0 / (b.data if isinstance(b, Scalar) else b))",
+        "The gradients of Scalar / Scalar",
     ),
     scalar(
         "+ works with Scalars alone",
@@ -445,6 +506,26 @@ MISTAKES = [
         "backward adds up the contributions",
     ),
     functions.edited(
+        "Log keeps its input on the class",
+        [
+            (
+                "ctx.save_for_backward(a)\n        return operators.log(a)",
+                "Log.a = a\n        return operators.log(a)",
+            ),
+            (
+                "(a,) = ctx.saved_values\n        return operators.log_back(a, d_output)",
+                "return operators.log_back(Log.a, d_output)",
+            ),
+        ],
+        "The gradient of Scalar.log()",
+    ),
+    operators(
+        "inv_back is right for positive numbers only",
+        "-d / (x * x)",
+        "-d / (x * abs(x))",
+        "Inv.backward",
+    ),
+    functions.edited(
         "Exp keeps its result in a global",
         [
             ("ctx.save_for_backward(result)", "global last\n        last = result"),
@@ -483,6 +564,27 @@ MISTAKES = [
     autodiff("breadth-first order in place of a topological one", SORT, BREADTH_FIRST, REUSED),
     autodiff(
         "a node is put down when it is first seen, before what else uses it", SORT, PREORDER, REUSED
+    ),
+    autodiff("a leaf is done when it is first reached", WALK, LEAVES_ONCE, REUSED, GRAPH),
+    autodiff(
+        "what the search has seen is remembered for ever",
+        "    seen: set[int] = set()\n",
+        "    seen = topological_sort.__dict__.setdefault('seen', set())\n",
+        TWICE,
+    ),
+    scalar(
+        "a leaf keeps the last derivative only",
+        "self.derivative = x if self.derivative is None else self.derivative + x",
+        "self.derivative = x",
+        TWICE,
+    ),
+    autodiff(
+        "the sums of intermediate values stay for the next backward",
+        "        d_node = arriving.pop(node.unique_id)\n",
+        "        d_node = arriving.pop(node.unique_id)\n"
+        "        if not node.is_leaf():\n"
+        "            node.derivative = d_node = d_node + (node.derivative or 0.0)\n",
+        TWICE,
     ),
     autodiff(
         "the search never marks what it has seen and takes every path",

@@ -22,6 +22,7 @@ SUM, PRODUCT = (
     "tensor_reduce folds one dimension with x * y",
 )
 REUSED = "A tensor that is used more than once"
+TWICE, FORGOTTEN = "A second backward adds", "zero_grad_ forgets"
 MUL_GRADIENTS = "The gradients of tensor * tensor"
 ADD_GRADIENTS = "The gradients of tensor + tensor"
 
@@ -291,6 +292,12 @@ MISTAKES = [
         ZIP_BROADCAST,
     ),
     ops(
+        "tensor_zip takes row-major inputs for a row-major output",
+        ZIP_QUICK,
+        ZIP_QUICK.replace("            and row_by_row(out_shape, out_strides)\n", ""),
+        ZIP_OUT,
+    ),
+    ops(
         "tensor_reduce starts from 0", "result = float(out[out_position])", "result = 0.0", PRODUCT
     ),
     ops(
@@ -353,6 +360,21 @@ MISTAKES = [
     operators(
         "is_close is true within one", "abs(x - y) < 1e-2", "abs(x - y) < 1.0", "tensor.is_close"
     ),
+    operators(
+        "is_close is true within 0.02", "abs(x - y) < 1e-2", "abs(x - y) < 2e-2", "tensor.is_close"
+    ),
+    operators(
+        "is_close is true within 0.005",
+        "abs(x - y) < 1e-2",
+        "abs(x - y) < 5e-3",
+        "tensor.is_close",
+    ),
+    operators(
+        "eq is a comparison with a small tolerance",
+        "1.0 if x == y else 0.0",
+        "1.0 if abs(x - y) < 1e-8 else 0.0",
+        "tensor == tensor",
+    ),
     operators("is_close asks for equality", "abs(x - y) < 1e-2", "x == y", "tensor.is_close"),
     operators(
         "is_close forgets the absolute value",
@@ -382,6 +404,36 @@ MISTAKES = [
         "Add.apply(self, -self._ensure_tensor(b))",
         "Add.apply(-self, self._ensure_tensor(b))",
         "tensor - tensor",
+    ),
+    tensor(
+        "number + tensor is tensor - number",
+        "        return self + b\n",
+        "        return self - b\n",
+        "number + tensor",
+    ),
+    tensor(
+        "a - number adds",
+        "Add.apply(self, -self._ensure_tensor(b))",
+        "Add.apply(self, -b if isinstance(b, Tensor) else self._ensure_tensor(b))",
+        "tensor - number",
+    ),
+    tensor(
+        "number / tensor is tensor / number",
+        "return Mul.apply(self._ensure_tensor(b), Inv.apply(self))",
+        "return self / b",
+        "number / tensor",
+    ),
+    tensor(
+        "< works with tensors alone",
+        "LT.apply(self, self._ensure_tensor(b))",
+        "LT.apply(self, b)",
+        "tensor < number",
+    ),
+    tensor(
+        "all(dim) looks along the first dimension",
+        "return All.apply(self, self._ensure_tensor(dim))",
+        "return All.apply(self, self._ensure_tensor(0))",
+        "tensor.all(dim)",
     ),
     tensor("relu() calls Sigmoid", "ReLU.apply(self)", "Sigmoid.apply(self)", "tensor.relu()"),
     functions(
@@ -537,6 +589,14 @@ MISTAKES = [
         "tensor.exp() remembers",
     ),
     functions.edited(
+        "Permute keeps its order on the class",
+        [
+            ("ctx.save_for_backward(dims)", "Permute.order = dims"),
+            ("(order,) = ctx.saved_values", "order = Permute.order"),
+        ],
+        "Gradients through a whole graph",
+    ),
+    functions.edited(
         "Mul keeps its inputs on the class",
         [
             (
@@ -616,6 +676,38 @@ MISTAKES = [
         "                arriving[parent.unique_id]._tensor._storage += d_parent._tensor._storage\n"
         "                continue\n",
         REUSED,
+    ),
+    autodiff(
+        "what the search has seen is remembered for ever",
+        "    seen: set[int] = set()\n",
+        "    seen = topological_sort.__dict__.setdefault('seen', set())\n",
+        TWICE,
+        FORGOTTEN,
+    ),
+    tensor(
+        "a leaf keeps the last gradient only",
+        "self.grad = (self.zeros() if self.grad is None else self.grad) + x",
+        "self.grad = x",
+        TWICE,
+    ),
+    tensor(
+        "a leaf adds to a gradient that another leaf holds as well",
+        "        self.grad = (self.zeros() if self.grad is None else self.grad) + x\n",
+        "        if self.grad is None:\n            self.grad = x\n        else:\n"
+        "            self.grad._tensor._storage += x._tensor._storage\n",
+        TWICE,
+    ),
+    tensor(
+        "zero_grad_ forgets that the tensor asks for a gradient",
+        'gradient collected so far."""\n        self.grad = None',
+        'gradient collected so far."""\n        self.history = None',
+        FORGOTTEN,
+    ),
+    tensor(
+        "zero_grad_ does nothing",
+        'gradient collected so far."""\n        self.grad = None',
+        'gradient collected so far."""',
+        FORGOTTEN,
     ),
     autodiff.edited(
         "backward goes into constants",

@@ -68,6 +68,7 @@ SAYS = [
     ("module1", "inv_back has the wrong sign", "The sign is wrong"),
     ("module1", "lt compares the other way round", "True and false are exchanged"),
     ("module1", "the walk ends at the first leaf", "No gradient arrived here"),
+    ("module1", "+ loses where its operand came from", "does every operation remember its inputs"),
     (
         "module1",
         "a leaf is given its derivative on arrival and again at its turn",
@@ -87,7 +88,6 @@ SAYS_NOT = [
     ("module1", "eq is always true", "exchanged"),
     ("module1", "lt is true for equal numbers", "exchanged"),
     ("module1", "chain_rule pairs the inputs in reverse", "exchanged"),
-    ("module1", "+ loses where its operand came from", "No gradient arrived"),
     ("module2", "to_index wraps every dimension by itself", "exchanged"),
     ("module2", "contributions are added up inside a tensor that others hold as well", "zero"),
 ]
@@ -132,6 +132,20 @@ def test_the_case_shown_is_the_smallest_one(module, what, expected, show) -> Non
 def test_the_program_shown_is_short(module, what, steps, show) -> None:
     program = ast.literal_eval(show(module, what).inputs["program"])
     assert len(program) <= steps, program
+
+
+@pytest.mark.parametrize(
+    ("module", "what", "line"),
+    [
+        ("module2", "tensor_map works in its input's storage", "print(in0)"),
+        ("module2", "tensor_reduce works in its input's storage", "print(in0)"),
+        ("module2", "permute changes the tensor itself", "print(x0)"),
+    ],
+)
+def test_the_lines_to_paste_show_an_input_that_was_changed(module, what, line, show) -> None:
+    example = show(module, what)
+    assert example.mismatch.kind == "mutated"
+    assert example.snippet.splitlines()[-1].startswith(line)
 
 
 @pytest.mark.parametrize(("module", "what", "words"), named(SAYS))

@@ -14,10 +14,12 @@ import pytest
 
 from grader import bank
 from grader.box import wire
-from grader.course import Course, load_checks
+from grader.course import Course, load_checks, load_course
 from grader.errors import BrokenCheck, ReferenceFault, UsageError
 
 from .courses import CHECKS, FILES, REFERENCE, dedented, make_course, write
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,15 @@ def test_another_seed_draws_other_cases(drawn: bank.Module, tmp_path: Path) -> N
     other = redrawn(tmp_path, {"grader.yaml": FILES["grader.yaml"].replace("seed: 1", "seed: 2")})
     changed = digests(other)
     assert all(changed[key] != digest for key, digest in digests(drawn).items())
+
+
+def test_numbers_that_are_drawn_apart_are_seldom_the_same() -> None:
+    """Hypothesis likes to repeat a part of a case in another place; x * y then never tells x from y."""
+    _, declared = load_checks(load_course(ROOT), "module1")
+    (item,) = (d for d in declared if d.check.title == "Mul.forward computes the value")
+    for seed in (1, 2, 3):
+        cases = [wire.decode(frame) for frame in bank.draw_cases(item, seed, 100)]
+        assert sum(case["x"] == case["y"] for case in cases) < 10
 
 
 def test_a_new_check_moves_no_other(drawn: bank.Module, tmp_path: Path) -> None:

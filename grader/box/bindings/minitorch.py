@@ -8,6 +8,7 @@ printing or conversion methods.
 from __future__ import annotations
 
 import operator
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,6 +42,9 @@ SCALAR_STEPS: dict[str, Callable[..., Any]] = {
     "mul_number": lambda a, c: a * c,
     "number_mul": lambda a, c: c * a,
     "sub_number": lambda a, c: a - c,
+    "lt_number": lambda a, c: a < c,
+    "gt_number": lambda a, c: a > c,
+    "eq_number": lambda a, c: a == c,
     "div_number": lambda a, c: a / c,
     "number_div": lambda a, c: c / a,
 }
@@ -59,6 +63,15 @@ TENSOR_STEPS: dict[str, Callable[..., Any]] = SCALAR_STEPS | {
 OPERANDS = {"add": 2, "sub": 2, "mul": 2, "div": 2, "lt": 2, "gt": 2, "eq": 2, "is_close": 2}
 
 
+def innermost(error: BaseException) -> types.CodeType:
+    """The code that raised an exception that was caught."""
+    trace = error.__traceback__
+    assert trace is not None
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code
+
+
 def execute(
     steps: dict[str, Callable[..., Any]], program: list[Step], leaves: Sequence[Any]
 ) -> Any:
@@ -71,7 +84,8 @@ def execute(
             values.append(steps[name](*operands, *rest[places:]))
         except TypeError as error:
             # `a + b` on a class without __add__: the name is missing, not the maths wrong.
-            if "unsupported operand" in str(error) and error.__traceback__.tb_next is None:  # type: ignore[union-attr]
+            refused = any(words in str(error) for words in ("unsupported operand", "not supported"))
+            if refused and innermost(error).co_filename == __file__:
                 raise Missing(
                     f"{type(operands[0]).__name__} has no operator for {name!r}"
                 ) from None
@@ -109,11 +123,17 @@ class MiniTorch(Functions):
         values: list[float],
         upstream: float,
         names: list[str] | None = None,
+        again: Sequence[float] = (),
     ) -> dict[str, Any]:
-        """Runs a program over Scalars and `backward(upstream)`: its value and each leaf's derivative."""
+        """Runs a program over Scalars and `backward(upstream)`: its value and each leaf's derivative.
+
+        again: upstreams of further calls of `backward` on the same output.
+        """
         leaves = [self.scalar(v, None if names is None else names[i]) for i, v in enumerate(values)]
         output = execute(SCALAR_STEPS, program, leaves)
-        self.attribute(output, "backward", "the result (a Scalar is expected)")(upstream)
+        backward = self.attribute(output, "backward", "the result (a Scalar is expected)")
+        for d in (upstream, *again):
+            backward(d)
         return {
             "value": number(self.data(output)),
             "gradients": [number(leaf.derivative) for leaf in leaves],
@@ -252,13 +272,22 @@ class MiniTorch(Functions):
         arrays: list[Any],
         upstream: Any,
         orders: list[list[int]] | None = None,
+        again: Sequence[Any] = (),
+        forget: bool = False,
     ) -> dict[str, Any]:
-        """A program over Tensors and `backward(upstream)`: its value and every leaf's gradient."""
+        """A program over Tensors and `backward(upstream)`: its value and every leaf's gradient.
+
+        again: upstreams of further calls of `backward` on the same output; forget: whether every leaf's
+        `zero_grad_` is called before each of these.
+        """
         leaves = self.leaves(arrays, orders)
         output = execute(TENSOR_STEPS, program, leaves)
-        self.attribute(output, "backward", "the result (a Tensor is expected)")(
-            self.make(upstream, grad=False)
-        )
+        backward = self.attribute(output, "backward", "the result (a Tensor is expected)")
+        backward(self.make(upstream, grad=False))
+        for d in again:
+            for leaf in leaves if forget else ():
+                self.attribute(leaf, "zero_grad_", "Tensor")()
+            backward(self.make(d, grad=False))
         self.unchanged(leaves, arrays)
         return {
             "value": self.array(output),

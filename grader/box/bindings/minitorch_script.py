@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from grader.box.bindings import plain
 from grader.box.bindings.plain import Code, literal
 
 INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "gt": ">", "eq": "=="}
-NUMBER_RIGHT = {"add_number": "+", "mul_number": "*", "sub_number": "-", "div_number": "/"}
+NUMBER_RIGHT = {
+    "add_number": "+",
+    "mul_number": "*",
+    "sub_number": "-",
+    "div_number": "/",
+    "lt_number": "<",
+    "gt_number": ">",
+    "eq_number": "==",
+}
 NUMBER_LEFT = {"number_add": "+", "number_mul": "*", "number_div": "/"}
 
 
@@ -43,8 +51,10 @@ class Script(plain.Script):
             names = [*names, f"y{place}"]
         return names[-1]
 
+    # Names are imported from the file that defines them: not every module's package brings them all.
+
     def scalars(self, values: list[float], given: list[str] | None = None) -> list[str]:
-        self.imported("minitorch", "Scalar")
+        self.imported("minitorch.scalar", "Scalar")
         names = [f"x{place}" for place in range(len(values))]
         for place, value in enumerate(values):
             extra = "" if given is None else f", name={given[place]!r}"
@@ -52,7 +62,7 @@ class Script(plain.Script):
         return names
 
     def scalar(self, value: float, name: str | None = None) -> None:
-        self.imported("minitorch", "Scalar")
+        self.imported("minitorch.scalar", "Scalar")
         self.lines.append(f"Scalar({literal(value)})")
 
     def scalar_method(self, program: list[list[Any]], values: list[float]) -> None:
@@ -64,10 +74,11 @@ class Script(plain.Script):
         values: list[float],
         upstream: float,
         names: list[str] | None = None,
+        again: Sequence[float] = (),
     ) -> None:
         leaves = self.scalars(values, names)
         output = self.program(program, leaves)
-        self.lines.append(f"{output}.backward({literal(upstream)})")
+        self.lines += [f"{output}.backward({literal(d)})" for d in (upstream, *again)]
         self.lines.append(
             f"print({output}.data, {', '.join(f'{leaf}.derivative' for leaf in leaves)})"
         )
@@ -85,7 +96,7 @@ class Script(plain.Script):
         self.lines.append(f"print(list(y.chain_rule({literal(upstream)})))")
 
     def tensors(self, arrays: list[Any], orders: list[list[int]] | None) -> list[str]:
-        self.imported("minitorch", "tensor")
+        self.imported("minitorch.tensor_functions", "tensor")
         names = []
         for place, array in enumerate(arrays):
             name = f"x{place}"
@@ -111,11 +122,16 @@ class Script(plain.Script):
         arrays: list[Any],
         upstream: Any,
         orders: list[list[int]] | None = None,
+        again: Sequence[Any] = (),
+        forget: bool = False,
     ) -> None:
         names = self.tensors(arrays, orders)
         self.lines += [f"{name}.requires_grad_(True)" for name in names]
         output = self.program(program, names)
         self.lines.append(f"{output}.backward(tensor({literal(upstream)}))")
+        for d in again:
+            self.lines += [f"{name}.zero_grad_()" for name in names if forget]
+            self.lines.append(f"{output}.backward(tensor({literal(d)}))")
         self.lines.append(f"print({', '.join(f'{name}.grad' for name in names)})")
 
     def tensor_vjp(self, name: str, arrays: list[Any], upstream: Any, *extra: Any) -> None:
