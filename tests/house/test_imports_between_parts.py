@@ -111,7 +111,7 @@ ONLY_DOORS = {
     "matplotlib": {"grader/report", "grader/batch"},
     "sqlite3": {"grader/batch"},
     "dask": {"grader/batch"},
-    "docker": {"grader/sandbox/docker.py", "grader/sandbox/docker"},
+    "docker": {"grader/sandbox/docker.py", "grader/sandbox/image.py"},
     "psutil": {"grader/sandbox", "grader/doctor.py"},
     "ctypes": {"grader/box/walls", "grader/sandbox"},
     "zipfile": {"grader/intake.py", "grader/intake", "grader/platforms", "grader/sandbox/docker.py"},
