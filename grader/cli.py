@@ -95,7 +95,7 @@ def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -
     "--submission",
     "-s",
     type=click.Path(),
-    help="A folder or zip file (default: here).",
+    help="A folder, a zip or tar file, or a file (default: here).",
 )
 @COURSE
 @click.option(

@@ -1,4 +1,4 @@
-"""Takes a submission in: a folder or a zip becomes names and bytes, and nothing that could bite.
+"""Takes a submission in: a folder, a zip or a tar becomes names and bytes, and nothing that could bite.
 
 Only regular files, counted in real bytes, under plain names. What the assignment does not ask for (tests,
 notebooks, virtual environments, version control) is left where it is. No file of a submission is ever
@@ -7,13 +7,18 @@ written, imported or run here.
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 import stat
+import tarfile
 import unicodedata
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
 from grader.course import digest_of
 from grader.errors import NotGradable
@@ -24,6 +29,7 @@ MAX_TOTAL = 32 << 20
 MAX_FILES = 2_000
 MAX_ENTRIES = 50_000
 MAX_ARCHIVE = 256 << 20
+MAX_UNPACKED = 256 << 20  # of a tar, which has to be unpacked as a whole to be read
 MAX_DEPTH = 12
 LEVELS = 3  # that are searched for the folder to grade
 SKIPPED_FOLDERS = frozenset(
@@ -47,7 +53,8 @@ SKIPPED_SUFFIXES = (".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib", ".pth", ".n
 
 
 def read_submission(path: Path, expects: Sequence[str]) -> Submission:
-    """The submission at `path`, a folder or a zip file.
+    """The submission at `path`: a folder, a zip file, a tar file (plain, gzip, bzip2 or xz), or one file of
+    the name that is expected.
 
     expects: top-level modules or packages that it should hold. The shallowest folder that holds one of
     them is the submission's root. Raises NotGradable that says what is wrong and what to hand in.
@@ -59,18 +66,41 @@ def read_submission(path: Path, expects: Sequence[str]) -> Submission:
             raise NotGradable(f"{error.filename}: cannot be read: {error.strerror}") from error
     if not path.exists():
         raise NotGradable(f"{path}: there is no such file or folder")
+    if path.is_file() and path.name in [f"{name}.py" for name in expects]:
+        return read_file(path, expects)
     if path.is_file() and zipfile.is_zipfile(path):
         return read_zip(path, expects)
+    if path.is_file() and (unpack := tar_opener(path)) is not None:
+        return read_tar(path, expects, unpack)
     if path.is_file() and path.stat().st_size == 0:
-        raise NotGradable(f"{path}: the file is empty. Make the zip file again")
-    if path.suffix.lower() == ".zip":
-        raise NotGradable(
-            f"{path}: this is no zip file, or its end is missing. Make it again, or copy it again"
-        )
+        raise NotGradable(f"{path}: the file is empty. Make it again")
+    for suffix, kind in (
+        (".zip", "zip"),
+        (".tar", "tar"),
+        (".gz", "tar"),
+        (".tgz", "tar"),
+        (".xz", "tar"),
+    ):
+        if path.suffix.lower() == suffix:
+            raise NotGradable(
+                f"{path}: this is no {kind} file, or its end is missing. Make it again, or copy it again"
+            )
     raise NotGradable(
-        f"{path}: expected a folder or a zip file. Name the folder that holds "
+        f"{path}: expected a folder, a zip or a tar file. Name the folder that holds "
         f"{wording(expects)}, or a zip file of it"
     )
+
+
+def read_file(path: Path, expects: Sequence[str]) -> Submission:
+    """The submission that is one Python file; what lies beside it is not taken."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise NotGradable(f"{path}: cannot be read: {error.strerror}") from error
+    files: dict[str, bytes] = {}
+    _count(files, path.name, data, 0)
+    return submission(path, files, [], expects, [path.name])
 
 
 def wording(expects: Sequence[str]) -> str:
@@ -244,24 +274,133 @@ def read_zip(path: Path, expects: Sequence[str]) -> Submission:
         ) from error
 
 
+class Entry(NamedTuple):
+    """One entry of an archive. kind: `file`, `folder`, `link` or `other`; read: its first bytes, one more
+    than a file may have at most."""
+
+    name: str
+    kind: str
+    read: Callable[[], bytes]
+
+
 def _from_zip(path: Path, archive: zipfile.ZipFile, expects: Sequence[str]) -> Submission:
-    names: dict[str, zipfile.ZipInfo] = {}
+    def reader(info: zipfile.ZipInfo) -> Callable[[], bytes]:
+        def read() -> bytes:
+            with archive.open(info) as file:
+                return file.read(MAX_FILE + 1)
+
+        return read
+
+    def entries() -> Iterator[Entry]:
+        for info in archive.infolist():
+            mode = info.external_attr >> 16
+            # Some programs on Windows write backslashes between folders.
+            is_folder = info.filename.replace("\\", "/").endswith("/")
+            kind = "folder" if is_folder else "link" if stat.S_ISLNK(mode) else "file"
+            if kind == "file" and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+                kind = "other"
+            yield Entry(info.filename, kind, reader(info))
+
+    return _from_entries(path, "zip", entries(), expects)
+
+
+def tar_opener(path: Path) -> Callable[[IO[bytes]], IO[bytes]] | None:
+    """What unpacks the tar file at `path`, by its first bytes; None when it is none."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise NotGradable(f"{path}: cannot be read: {error.strerror}") from error
+    packed: list[tuple[bytes, Callable[[IO[bytes]], Any]]] = [
+        (b"\x1f\x8b", lambda raw: gzip.GzipFile(fileobj=raw)),
+        (b"BZh", bz2.BZ2File),
+        (b"\xfd7zXZ\0", lzma.LZMAFile),
+    ]
+    for magic, opener in packed:
+        if head.startswith(magic):
+            return opener
+    return (lambda raw: raw) if head[257:262] == b"ustar" else None
+
+
+class _Counted:
+    """A stream that ends a reader who would unpack more than is allowed."""
+
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self.stream = stream
+        self.path = path
+        self.left = MAX_UNPACKED
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.stream.read(min(size, self.left + 1) if size >= 0 else self.left + 1)
+        self.left -= len(data)
+        if self.left < 0:
+            raise NotGradable(
+                f"{self.path}: the tar file unpacks to more than {MAX_UNPACKED >> 20} MiB. "
+                "Leave out data and environments"
+            )
+        return data
+
+
+def read_tar(
+    path: Path, expects: Sequence[str], unpack: Callable[[IO[bytes]], IO[bytes]]
+) -> Submission:
+    """The submission in a tar file; see `read_submission`. It is read once, front to back."""
+
+    def entries(archive: tarfile.TarFile) -> Iterator[Entry]:
+        kept = 0
+        for member in archive:
+            kind = "folder" if member.isdir() else "file" if member.isreg() else "other"
+            if member.issym():
+                kind = "link"
+            data = b""
+            parts = set(PurePosixPath(member.name).parts)
+            # A stream cannot be gone back in: what may be graded is kept until it is known what is.
+            if kind == "file" and (member.name.endswith(".py") or parts & set(expects)):
+                file = archive.extractfile(member)
+                data = file.read(MAX_FILE + 1) if file is not None else b""
+                kept += len(data)
+                if kept > 2 * MAX_TOTAL:
+                    raise NotGradable(
+                        f"{path}: the tar file holds more than {2 * MAX_TOTAL >> 20} MiB of code. "
+                        "Leave out what is no code"
+                    )
+            # Programs write the folder that they pack as `.`.
+            name = member.name.removeprefix("./") if member.name != "." else ""
+            if name:
+                yield Entry(name + "/" * (kind == "folder"), kind, partial(bytes, data))
+
+    try:
+        with open(path, "rb") as raw, unpack(raw) as stream:
+            counted: Any = _Counted(stream, path)
+            with tarfile.open(fileobj=counted, mode="r|") as archive:
+                return _from_entries(path, "tar", entries(archive), expects)
+    except NotGradable:
+        raise
+    except Exception as error:
+        # tarfile, gzip, zlib, bz2 and lzma raise errors of their own for damaged data.
+        raise NotGradable(f"{path}: this tar file is damaged ({error}). Make it again") from error
+
+
+def _from_entries(
+    path: Path, what: str, entries: Iterable[Entry], expects: Sequence[str]
+) -> Submission:
+    """The submission in an archive. what: `zip` or `tar`."""
+    names: dict[str, Entry] = {}
     counted = 0
-    for entry in archive.infolist():
-        safe_name(entry.filename, path)
+    for entry in entries:
+        safe_name(entry.name, path, what)
         # An environment that somebody packed along with the code does no harm: nothing of it is read.
-        counted += not any(part in SKIPPED_FOLDERS for part in entry.filename.split("/"))
+        counted += not any(part in SKIPPED_FOLDERS for part in entry.name.split("/"))
         if counted > MAX_ENTRIES:
             raise NotGradable(
-                f"{path}: the zip file has more than {MAX_ENTRIES} entries. Leave out what is no code"
+                f"{path}: the {what} file has more than {MAX_ENTRIES} entries. Leave out what is no code"
             )
-        # Some programs on Windows write backslashes between folders.
-        name = entry.filename.replace("\\", "/")
+        name = entry.name.replace("\\", "/")
         if name in names:
-            raise NotGradable(f"{path}: the zip file holds {name} twice. Make it again")
-        if not name.endswith("/"):
+            raise NotGradable(f"{path}: the {what} file holds {name} twice. Make it again")
+        if entry.kind != "folder":
             names[name] = entry
-    roots = _zip_roots(names, expects)
+    roots = _roots(names, expects)
     one_root(path, roots)
     root = roots[0] if roots else ""
     files: dict[str, bytes] = {}
@@ -271,15 +410,13 @@ def _from_zip(path: Path, archive: zipfile.ZipFile, expects: Sequence[str]) -> S
         if not full.startswith(root):
             continue
         name = full[len(root) :]
-        linked = stat.S_ISLNK(entry.external_attr >> 16)
-        if not taken(name, expects) and not (linked and name in expects):
+        if not taken(name, expects) and not (entry.kind == "link" and name in expects):
             continue
-        if linked:
+        if entry.kind == "link":
             raise NotGradable(f"{path}: {name} is a symbolic link. Hand in the file itself")
-        if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
-            raise NotGradable(f"{path}: {name} is no regular file. Remove it from the zip file")
-        with archive.open(entry) as file:
-            data = file.read(MAX_FILE + 1)
+        if entry.kind != "file":
+            raise NotGradable(f"{path}: {name} is no regular file. Remove it from the {what} file")
+        data = entry.read()
         if len(data) > MAX_FILE and not name.endswith(".py"):
             notes.append(f"{name} was left out: more than {MAX_FILE >> 20} MiB")
             continue
@@ -287,12 +424,12 @@ def _from_zip(path: Path, archive: zipfile.ZipFile, expects: Sequence[str]) -> S
     return submission(path, files, notes, expects, [name.split("/")[0] for name in names])
 
 
-def safe_name(name: str, path: Path) -> None:
+def safe_name(name: str, path: Path, what: str) -> None:
     """Raises NotGradable for a name that could lead out of the archive or is no name of a file."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if ".." in parts or name.startswith(("/", "\\")) or (len(name) > 1 and name[1] == ":"):
         raise NotGradable(
-            f"{path}: the entry {name!r} points outside the zip file. Make it again from your folder"
+            f"{path}: the entry {name!r} points outside the {what} file. Make it again from your folder"
         )
     if len(parts) > MAX_DEPTH + 8 or len(name) > 1000:
         raise NotGradable(f"{path}: the entry {name[:60]!r}... is nested too deep")
@@ -300,7 +437,7 @@ def safe_name(name: str, path: Path) -> None:
         raise NotGradable(f"{path}: the entry {name!r} has control characters in its name")
 
 
-def _zip_roots(names: Iterable[str], expects: Sequence[str]) -> list[str]:
+def _roots(names: Iterable[str], expects: Sequence[str]) -> list[str]:
     """The prefixes of the shallowest folders that hold all that is expected."""
     found: dict[str, set[str]] = {}
     for name in names:
@@ -351,7 +488,7 @@ def submission(
     expects: Sequence[str],
     seen: Iterable[str],
 ) -> Submission:
-    """The record. seen: what lies at the top of the folder or zip file.
+    """The record. seen: what lies at the top of the folder or archive.
 
     Raises NotGradable when nothing that the assignment asks for is there.
     """

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import socket
 import stat
 import struct
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -198,7 +200,7 @@ def test_what_is_no_submission_is_refused_with_what_to_do(tmp_path: Path) -> Non
     assert "--submission DIR" in message
     other = write(tmp_path / "other", {"wrok.py": WORK})
     assert "only wrok.py" in refused(other)
-    assert "expected a folder or a zip" in refused(other / "wrok.py")
+    assert "expected a folder, a zip or a tar" in refused(other / "wrok.py")
     assert "no work/ or work.py" in refused(zipped(tmp_path / "e.zip", {}))
     assert "(it is empty)" in refused(tmp_path / "empty")
     cased = write(tmp_path / "cased", {"Work.py": WORK})
@@ -460,3 +462,86 @@ def test_nothing_is_written_beside_the_submission(tmp_path: Path) -> None:
     taken(folder)
     taken(tmp_path / "s.zip")
     assert sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*")) == before
+
+
+# One file
+
+
+def test_one_file_of_the_expected_name_is_a_submission_of_its_own(tmp_path: Path) -> None:
+    folder = write(tmp_path / "folder", {"work.py": WORK, "beside.py": WORK})
+    assert taken(folder / "work.py").files == {"work.py": WORK}
+    assert "expected a folder" in refused(folder / "beside.py")
+    (folder / "work.py").write_bytes(bytes(intake.MAX_FILE + 1))
+    assert "more than 4 MiB" in refused(folder / "work.py")
+
+
+# Tar files
+
+
+def tarred(path: Path, entries: dict[str, Any], mode: str = "w:gz") -> Path:
+    """A tar file. An entry is bytes, or a type and a target."""
+    with tarfile.open(path, mode) as archive:
+        for name, content in entries.items():
+            info = tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+            else:
+                info.type, info.linkname = content
+                archive.addfile(info)
+    return path
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_a_tar_gives_the_same_files_as_a_folder(tmp_path: Path, mode: str) -> None:
+    files = {"pack/__init__.py": WORK, "pack/deep/a.py": b"y = 2\n", "extra.py": b"z = 3\n"}
+    folder = write(tmp_path / "folder", files)
+    packed = {f"./home/{name}": data for name, data in files.items()} | {"./notes.txt": b"n"}
+    archive = tarred(tmp_path / "folder.tar", packed, mode)
+    assert taken(archive, "pack").files == taken(folder, "pack").files
+    assert taken(archive, "pack").digest == taken(folder, "pack").digest
+    assert taken(archive, "pack").notes == ("graded the files in home/",)
+
+
+TAR_REFUSED = {
+    "a link": ({"work.py": (tarfile.SYMTYPE, "/etc/passwd")}, "work.py is a symbolic link"),
+    "a hard link": (
+        {"a.py": WORK, "work.py": (tarfile.LNKTYPE, "a.py")},
+        "work.py is no regular file",
+    ),
+    "a device": ({"work.py": (tarfile.CHRTYPE, "")}, "work.py is no regular file"),
+    "a pipe": ({"work.py": (tarfile.FIFOTYPE, "")}, "work.py is no regular file"),
+    "a way out": ({"../work.py": WORK}, "points outside the tar file"),
+    "an absolute name": ({"/work.py": WORK}, "points outside the tar file"),
+    "a name twice": ({"./work.py": WORK, "work.py": WORK}, "holds work.py twice"),
+    "two cases": ({"work/a.py": WORK, "work/A.py": WORK}, "differ only in case"),
+    "nothing": ({"readme": WORK}, "there is no work/ or work.py in it"),
+    "too deep": ({"/".join(["work", *"abcdefghijklmnopqrstuvw"]): WORK}, "nested too deep"),
+}
+
+
+@pytest.mark.parametrize("what", TAR_REFUSED)
+def test_a_tar_that_could_bite_is_refused(tmp_path: Path, what: str) -> None:
+    entries, said = TAR_REFUSED[what]
+    assert said in refused(tarred(tmp_path / "s.tar.gz", entries))
+
+
+def test_a_tar_that_unpacks_without_end_is_refused_by_counting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "MAX_UNPACKED", 8 << 20)
+    data = {"data.bin": bytes(9 << 20), "work.py": WORK}
+    assert "unpacks to more than 8 MiB" in refused(tarred(tmp_path / "s.tgz", data))
+    monkeypatch.setattr(intake, "MAX_TOTAL", 1 << 20)
+    many = {f"work/{n}.txt": bytes(1 << 20) for n in range(4)} | {"work/__init__.py": WORK}
+    assert "2 MiB of code" in refused(tarred(tmp_path / "t.tgz", many))
+
+
+@pytest.mark.parametrize("cut", [0, 30, 100, 400])
+def test_a_damaged_tar_is_refused(tmp_path: Path, cut: int) -> None:
+    whole = tarred(tmp_path / "s.tgz", {"work.py": os.urandom(2000)}).read_bytes()
+    (tmp_path / "s.tgz").write_bytes(whole[:cut])
+    said = refused(tmp_path / "s.tgz")
+    assert "damaged" in said or "is empty" in said
+    (tmp_path / "t.tar.gz").write_bytes(os.urandom(3000))
+    assert "this is no tar file" in refused(tmp_path / "t.tar.gz")
