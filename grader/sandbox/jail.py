@@ -29,7 +29,7 @@ from typing import IO, Any
 import grader
 from grader.errors import SandboxLost
 from grader.model import Limits, Wall
-from grader.sandbox import Usage
+from grader.sandbox import Usage, cgroup
 from grader.sandbox.spares import Spares
 
 MIB = 1 << 20
@@ -53,6 +53,7 @@ SYSTEM_LIBRARIES = (
 CANARIES = ("/etc/passwd", "/etc/hosts", "/etc/group")  # anybody may read them, a worker must not
 KEEPS_FILES = ("other uid", "mount ns", "landlock")
 ZYGOTE_GONE = "the zygote is gone"
+OUT_OF_MEMORY = "killed for memory"
 ADVICE = "run `grade doctor` to see what this machine offers"
 
 # Neither `site` nor a .pth file nor sitecustomize runs, and of our own package only `box` can be found.
@@ -147,6 +148,7 @@ class Jail:
             process.kill()
         if zygote is not None:
             zygote.close()
+            cgroup.restore()
 
     def __enter__(self) -> Jail:
         return self
@@ -184,14 +186,21 @@ class JailProcess:
     """A `BoxProcess`. One thread may use it while another one kills it."""
 
     def __init__(
-        self, data: socket.socket, status: socket.socket, release: Any, scratch: Path | None
+        self,
+        data: socket.socket,
+        status: socket.socket,
+        release: Any,
+        scratch: Path | None,
+        group: cgroup.Group | str,
     ) -> None:
+        """group: its cgroup, or why it has none."""
         data.setblocking(False)
         status.setblocking(False)
         self._data = data
         self._status = status
         self._release = release
         self._scratch = scratch
+        self._group = group
         self._lock = threading.Lock()
         self._walls: tuple[Wall, ...] | None = None
         self._pid = 0
@@ -296,13 +305,30 @@ class JailProcess:
                 data, ancillary = b"", []
             message = json.loads(data) if data else {"ended": ZYGOTE_GONE}
             if "ready" in message:
-                self._walls = tuple(Wall(*wall) for wall in message["ready"])
                 self._pid = _sender(ancillary)
                 self._born = (_stat(self._pid) or [""] * 20)[19]
+                found = [Wall(*wall) for wall in message["ready"]]
+                self._walls = (*found, _group_wall(self._group, self._pid))
             elif "error" in message:
                 self._ending = message["error"]
             elif "ended" in message:
                 self._ending = message["ended"]
+                if isinstance(self._group, cgroup.Group) and self._group.ran_out():
+                    self._ending = OUT_OF_MEMORY
+
+
+def _group_wall(group: cgroup.Group | str, pid: int) -> Wall:
+    """Whether a worker that has read nothing yet is in its cgroup, and the limits hold there."""
+    if isinstance(group, str):
+        return Wall("cgroup", False, group)
+    try:
+        if pid and not group.holds(pid):
+            group.admit(pid)  # a kernel that would not let it in by itself
+        if not group.holds(pid):
+            return Wall("cgroup", False, "the worker is not in it")
+        return Wall("cgroup", True, group.look())
+    except OSError as error:
+        return Wall("cgroup", False, error.strerror or str(error))
 
 
 class _Zygote:
@@ -311,6 +337,7 @@ class _Zygote:
     def __init__(self, preload: tuple[str, ...], worker: str, without: frozenset[str]) -> None:
         # An ordinary user cannot become anybody else.
         self.uids = _Uids() if os.geteuid() == 0 and "other uid" not in without else None
+        self.groups_left: list[cgroup.Group] = []
         own, lock = self._claim()
         self.lock: socket.socket | None = lock
         self.log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the zygote
@@ -360,7 +387,33 @@ class _Zygote:
         if not hello:
             self.close()
             raise SandboxLost(f"the jail's zygote did not start: {self._last_words()}; {ADVICE}")
-        self.scratch_inside = bool(json.loads(hello)["scratch"])
+        told = json.loads(hello)
+        self.scratch_inside = bool(told["scratch"])
+        self.mapped = int(told["mapped"])
+        self.place = self._place("cgroup" in without)
+
+    def _place(self, switched_off: bool) -> cgroup.Place | str:
+        """Where cgroups can be made, or why they cannot. What an earlier grader left there is removed."""
+        if switched_off:
+            return "switched off"
+        try:
+            place = cgroup.find()
+            cgroup.reap(place)
+        except OSError as error:
+            return error.strerror or str(error)
+        return place
+
+    def _group(self, limits: Limits) -> cgroup.Group | str:
+        """A cgroup for a worker: what it may map beyond what it maps at rest, and a scratch in memory."""
+        if isinstance(self.place, str):
+            return self.place
+        from grader.box.walls.limits import THREADS
+
+        memory = self.mapped + (limits.memory_mb + SCRATCH_MB * self.scratch_inside) * MIB
+        try:
+            return cgroup.Group(self.place, memory=memory, processes=THREADS)
+        except OSError as error:
+            return error.strerror or str(error)
 
     def _claim(self) -> tuple[int, socket.socket] | tuple[None, None]:
         return self.uids.claim() if self.uids else (None, None)
@@ -382,7 +435,11 @@ class _Zygote:
             "cpu_seconds": 2 * limits.run_seconds + 60,
         }
 
+        group = self._group(limits)
+
         def released(process: JailProcess) -> None:
+            if isinstance(group, cgroup.Group) and not group.remove():
+                self.groups_left.append(group)
             if lock is not None:
                 lock.close()
             release(process)
@@ -390,10 +447,14 @@ class _Zygote:
         data, its_data = socket.socketpair()
         status, its_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         status.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)  # the kernel says who is ready
-        process = JailProcess(data, status, released, scratch)
+        process = JailProcess(data, status, released, scratch, group)
+        doors: list[int] = []
         with its_data, its_status:
-            fds = [its_data.fileno(), its_status.fileno()]
             try:
+                if isinstance(group, cgroup.Group):
+                    with contextlib.suppress(OSError):  # then the grader tries to put it in
+                        doors = group.doors()
+                fds = [its_data.fileno(), its_status.fileno(), *doors]
                 socket.send_fds(
                     self.control, [json.dumps(request).encode()], fds, socket.MSG_NOSIGNAL
                 )
@@ -401,6 +462,9 @@ class _Zygote:
                 its_status.close()
                 process.kill()
                 raise SandboxLost(f"the jail's zygote is gone ({error}); {ADVICE}") from None
+            finally:
+                for door in doors:
+                    os.close(door)
         return process
 
     def close(self) -> None:
@@ -410,6 +474,8 @@ class _Zygote:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        for group in self.groups_left:
+            group.remove()
         if self.lock is not None:
             self.lock.close()
 

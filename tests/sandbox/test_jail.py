@@ -35,31 +35,6 @@ NAMESPACES = frozenset(["user ns", "network ns", "ipc ns", "uts ns", "mount ns",
 MODES = {"d3": frozenset(), "d1": NAMESPACES, "d1, same uid": NAMESPACES | {"other uid"}}
 PROJECT = Path(grader.__file__).resolve().parent.parent
 
-STAND_IN = """
-import json, os
-
-def exactly(fd, size):
-    data = b""
-    while len(data) < size:
-        piece = os.read(fd, size - len(data))
-        if not piece:
-            os._exit(0)
-        data += piece
-    return data
-
-def serve(read_fd, write_fd, scratch):
-    while True:
-        code = exactly(read_fd, int.from_bytes(exactly(read_fd, 4), "big"))
-        names = {"scratch": scratch, "write_fd": write_fd}
-        try:
-            exec(code.decode(), names)
-            reply = {"value": names.get("result")}
-        except BaseException as error:
-            reply = {"raised": type(error).__name__, "errno": getattr(error, "errno", None), "text": str(error)}
-        data = json.dumps(reply, default=repr).encode()
-        os.write(write_fd, len(data).to_bytes(4, "big") + data)
-"""
-
 
 def ask(process: JailProcess, code: str, *, seconds: float = 60) -> dict[str, Any] | None:
     """The stand-in's reply to a snippet; None when it closed its end or did not answer."""
@@ -113,15 +88,6 @@ def family(jail: Jail) -> set[int]:
     assert jail._zygote is not None
     guard = psutil.Process(jail._zygote.process.pid)
     return {guard.pid, *(child.pid for child in guard.children(recursive=True))}
-
-
-@pytest.fixture(scope="session")
-def stand_in() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as directory:
-        os.chmod(directory, 0o755)
-        path = Path(directory) / "stand_in.py"
-        path.write_text(STAND_IN)
-        yield str(path)
 
 
 @pytest.fixture(scope="session")
@@ -231,7 +197,7 @@ ATTACKS = {
         tuple(NAMESPACES),
     ),
     "makes a file in memory": Attack("import os; result = os.memfd_create('x')", ("seccomp",)),
-    "takes two gigabytes": Attack("result = len(bytearray(2 << 30))", ("rlimits",)),
+    "takes a gigabyte": Attack("result = len(b'x' * (1 << 30))", ("rlimits", "cgroup")),
     "raises its own limits": Attack(
         """
         import resource
@@ -691,7 +657,8 @@ def test_after_the_zygote_was_lost_the_next_start_makes_another(stand_in: str) -
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         assert first.receive(seconds=5) == b""
-        assert first.ending()
+        with contextlib.suppress(SandboxLost):  # unless it told the worker's end before its own
+            assert first.ending() == "killed by SIGKILL"
         jail._zygote.process.wait()
         assert value(jail.start(Limits()), "result = 1") == 1
 
