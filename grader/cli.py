@@ -131,7 +131,9 @@ def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -
     help="Write Gradescope's results.json; - likewise.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Print the score alone.")
-@click.option("--verbose", "-v", is_flag=True, help="List the passed checks too.")
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Tell all faults in full, and list the passed checks too."
+)
 @COLOUR
 def run(
     module: str,
@@ -324,12 +326,14 @@ def show_report(report: Report, *, quiet: bool, verbose: bool, color: str) -> No
         return
     from grader.report.terminal import render
 
-    width = terminal_width()
-    put(
-        render(report, console_width=width, colour=use_colour(color, sys.stdout), verbose=verbose),
-        nl=False,
-        color=True,
+    text = render(
+        report,
+        console_width=terminal_width(),
+        colour=use_colour(color, sys.stdout),
+        verbose=verbose,
+        unicode=(sys.stdout.encoding or "").lower().startswith("utf"),
     )
+    put(text, nl=False, color=True)
 
 
 def terminal_width() -> int:
@@ -514,8 +518,9 @@ def read_report(path: Path) -> Report:
     help="terminal, html, json, gradescope, markdown or junit.",
 )
 @click.option("--output", "-o", type=click.Path(), help="A file (default: standard output).")
+@click.option("--verbose", "-v", is_flag=True, help="On the terminal: tell all in full.")
 @COLOUR
-def render(report: Path, name: str, output: str | None, color: str) -> None:
+def render(report: Path, name: str, output: str | None, verbose: bool, color: str) -> None:
     """Renders REPORT (a JSON report) without running any student code."""
     from grader.course import unknown
     from grader.report import VIEWS
@@ -526,7 +531,7 @@ def render(report: Path, name: str, output: str | None, color: str) -> None:
         check_output(str(output), "--output")
     stored = read_report(report)
     if name == "terminal" and output in (None, "-"):
-        show_report(stored, quiet=False, verbose=False, color=color)
+        show_report(stored, quiet=False, verbose=verbose, color=color)
     else:
         write_view(VIEWS[name](stored), output or "-")
 
