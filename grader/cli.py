@@ -437,7 +437,7 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
     """
     from grader import bank
     from grader.box import wire
-    from grader.course import find_course
+    from grader.course import find_course, unknown
     from grader.judge.compare import show
 
     course = find_course(Path.cwd(), course_dir)
@@ -465,8 +465,10 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
             )
         else:
             found = [b for k, b in ready.banks.items() if (wanted or "").lower() in k.lower()]
-            if not wanted or not found:
+            if not wanted:
                 raise UsageError("name a check: grade bank show MODULE --check PART-OF-ITS-TITLE")
+            if not found:
+                raise UsageError(f"{name}: {unknown('check', wanted, list(ready.banks))}")
             for item in found:
                 put(item.check)
                 for case, answer in zip(item.cases, item.answers, strict=True):
@@ -633,8 +635,11 @@ def template(only_check: bool, output: Path | None, course_dir: Path | None) -> 
         return
     for name, data in files.items():
         path = target / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, data)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, data)
+        except OSError as error:
+            raise OutputFault(f"{path}: cannot be written: {error.strerror}") from error
     put(f"wrote {len(files)} files to {target}")
 
 

@@ -49,6 +49,7 @@ _STYLES: dict[Outcome, str] = {
 }
 _FAULT = "red"
 _BAR = 16
+_BAR_FROM = 60  # columns; a narrower terminal needs them for the task's title
 _PLAIN = str.maketrans({"━": "#", "╌": ".", "·": "|", "–": "-", "…": "...", "→": "->"})
 
 
@@ -188,7 +189,10 @@ def _points(look: Look, part: Part) -> Text:
     filled = max(int(_BAR * earned), 1 if earned else 0)
     style = "green" if earned == 1 else "yellow"
     bar = Text.assemble(("━" * filled, style), ("╌" * (_BAR - filled), "dim"))
-    amount = f"{points(score)} / {points(best)}".rjust(11)
+    amount = f"{points(score)} / {points(best)}"
+    if look.width < _BAR_FROM:
+        return Text(look.own(amount))
+    amount = amount.rjust(11)
     return Text(look.own(bar.plain), spans=bar.spans) + Text(look.own(amount))
 
 

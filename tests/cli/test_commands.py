@@ -72,7 +72,8 @@ USAGE = {
     ("render", "nothing.json"): "cannot be read",
     ("replay", "nothing.json", "square"): "cannot be read",
     ("bank", "show", "sums"): "name a check",
-    ("bank", "show", "sums", "--check", "nothing like it"): "name a check",
+    ("bank", "show", "sums", "--check", "nothing like it"): "There are: 1/double gives",
+    ("bank", "show", "sums", "--check", "2/totl adds everything up"): "Did you mean '2/total",
     ("bank", "list", "sum"): "Did you mean 'sums'",
     ("list", "sum"): "Did you mean 'sums'",
     ("completion", "cmd"): "cmd",
@@ -687,6 +688,25 @@ def test_template_is_checked_and_written(grade: Run, tmp_path: Path) -> None:
     ran = grade("template", "--check", "--course", root)
     assert ran.returncode == 2
     assert "work.py" in ran.stderr
+
+
+def test_a_template_that_cannot_be_written_is_told(grade: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ran = grade("template", "-o", tmp_path / "file" / "below")
+    assert ran.returncode == 4
+    assert "cannot be written" in ran.stderr
+    assert "fault of the grader" not in ran.stderr
+
+
+def test_doctor_ends_with_4_for_a_course_that_is_named_or_here_and_cannot_be_loaded(
+    grade: Run, tmp_path: Path
+) -> None:
+    assert grade("doctor", "--course", tmp_path).returncode == 4
+    assert grade("doctor", cwd=tmp_path).returncode == 0  # there is none, and none was named
+    (tmp_path / "grader.yaml").write_text("curse: x\n")
+    ran = grade("doctor", cwd=tmp_path)
+    assert ran.returncode == 4
+    assert "curse" in ran.stdout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

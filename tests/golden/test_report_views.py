@@ -315,6 +315,13 @@ def test_lines_fit(name: str, width: int, verbose: bool) -> None:
     assert max(cell_len(line) for line in lines) <= width
 
 
+def test_a_narrow_terminal_gets_titles_rather_than_bars() -> None:
+    told = terminal.render(buggy(), 40)
+    assert "━" not in told
+    task = next(line for line in told.splitlines() if line.startswith("Task 2.2"))
+    assert task.startswith("Task 2.2  Tensor broadcasting")
+
+
 def test_first_line_is_module_and_score() -> None:
     first = terminal.render(buggy(), 80).splitlines()[0]
     assert first.startswith("module2  Module 2: Tensors")
