@@ -47,6 +47,13 @@ class Commands(click.Group):
             return "run", self.get_command(ctx, "run"), args
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        modules = course_modules(ctx)
+        found = [CompletionItem(name) for name in modules if name.startswith(incomplete)]
+        return [*found, *super().shell_complete(ctx, incomplete)]
+
 
 @click.group(
     cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True
@@ -65,25 +72,31 @@ def cli(debug: bool) -> None:
     """
 
 
+def course_modules(ctx: click.Context) -> tuple[str, ...]:
+    """The modules of the course that is meant, for shell completion; none where there is no course."""
+    from grader.course import find_course
+
+    try:
+        return find_course(Path.cwd(), ctx.params.get("course_dir")).settings.modules
+    except GraderError:
+        return ()
+
+
 def complete_module(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The course's modules, for shell completion."""
-    try:
-        from grader.course import find_course
-
-        given = ctx.params.get("course_dir")
-        modules = find_course(Path.cwd(), given).settings.modules
-    except GraderError:
-        return []
-    return [name for name in modules if name.startswith(incomplete)]
+    return [name for name in course_modules(ctx) if name.startswith(incomplete)]
 
 
 def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The tasks of the module that is being typed, for shell completion."""
-    try:
-        from grader.course import find_course, load_module
+    from grader.course import find_course, load_module
 
+    # A line that ends in an option without its value is not parsed: look for the module in its words.
+    words = os.environ.get("COMP_WORDS", "").split()
+    module = next((word for word in words if word in course_modules(ctx)), "")
+    try:
         course = find_course(Path.cwd(), ctx.params.get("course_dir"))
-        tasks = load_module(course, ctx.params.get("module") or "").tasks
+        tasks = load_module(course, module).tasks
     except GraderError:
         return []
     return [task.id for task in tasks if task.id.startswith(incomplete)]

@@ -710,10 +710,26 @@ def test_doctor_ends_with_4_for_a_course_that_is_named_or_here_and_cannot_be_loa
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_gives_a_script_and_completes(grade: Run, shell: str) -> None:
+def test_completion_gives_a_script(grade: Run, shell: str) -> None:
     ran = grade("completion", shell)
     assert ran.returncode == 0, ran.stderr
     assert "_GRADE_COMPLETE" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "completed"),
+    [
+        ("grade su", 1, ["sums"]),
+        ("grade do", 1, ["doctor"]),
+        ("grade run su", 2, ["sums"]),
+        ("grade sums --only ", 3, ["1", "2"]),
+    ],
+)
+def test_modules_commands_and_tasks_are_completed(
+    grade: Run, line: str, word: int, completed: list[str]
+) -> None:
+    ran = grade(_GRADE_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(word))
+    assert [item.partition(",")[2] for item in ran.stdout.split()] == completed
 
 
 def test_the_banks_of_two_commands_at_once_do_no_harm(
