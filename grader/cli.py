@@ -47,6 +47,13 @@ class Commands(click.Group):
             return "run", self.get_command(ctx, "run"), args
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        modules = course_modules(ctx)
+        found = [CompletionItem(name) for name in modules if name.startswith(incomplete)]
+        return [*found, *super().shell_complete(ctx, incomplete)]
+
 
 @click.group(
     cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True
@@ -65,25 +72,31 @@ def cli(debug: bool) -> None:
     """
 
 
+def course_modules(ctx: click.Context) -> tuple[str, ...]:
+    """The modules of the course that is meant, for shell completion; none where there is no course."""
+    from grader.course import find_course
+
+    try:
+        return find_course(Path.cwd(), ctx.params.get("course_dir")).settings.modules
+    except GraderError:
+        return ()
+
+
 def complete_module(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The course's modules, for shell completion."""
-    try:
-        from grader.course import find_course
-
-        given = ctx.params.get("course_dir")
-        modules = find_course(Path.cwd(), given).settings.modules
-    except GraderError:
-        return []
-    return [name for name in modules if name.startswith(incomplete)]
+    return [name for name in course_modules(ctx) if name.startswith(incomplete)]
 
 
 def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The tasks of the module that is being typed, for shell completion."""
-    try:
-        from grader.course import find_course, load_module
+    from grader.course import find_course, load_module
 
+    # A line that ends in an option without its value is not parsed: look for the module in its words.
+    words = os.environ.get("COMP_WORDS", "").split()
+    module = next((word for word in words if word in course_modules(ctx)), "")
+    try:
         course = find_course(Path.cwd(), ctx.params.get("course_dir"))
-        tasks = load_module(course, ctx.params.get("module") or "").tasks
+        tasks = load_module(course, module).tasks
     except GraderError:
         return []
     return [task.id for task in tasks if task.id.startswith(incomplete)]
@@ -133,7 +146,9 @@ def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -
     help="Write Gradescope's results.json; - likewise.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="Print the score alone.")
-@click.option("--verbose", "-v", is_flag=True, help="List the passed checks too.")
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Tell all faults in full, and list the passed checks too."
+)
 @COLOUR
 def run(
     module: str,
@@ -332,12 +347,14 @@ def show_report(report: Report, *, quiet: bool, verbose: bool, color: str) -> No
         return
     from grader.report.terminal import render
 
-    width = terminal_width()
-    put(
-        render(report, console_width=width, colour=use_colour(color, sys.stdout), verbose=verbose),
-        nl=False,
-        color=True,
+    text = render(
+        report,
+        console_width=terminal_width(),
+        colour=use_colour(color, sys.stdout),
+        verbose=verbose,
+        unicode=(sys.stdout.encoding or "").lower().startswith("utf"),
     )
+    put(text, nl=False, color=True)
 
 
 def terminal_width() -> int:
@@ -449,7 +466,7 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
     """
     from grader import bank
     from grader.box import wire
-    from grader.course import find_course
+    from grader.course import find_course, unknown
     from grader.judge.compare import show
 
     course = find_course(Path.cwd(), course_dir)
@@ -477,8 +494,10 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
             )
         else:
             found = [b for k, b in ready.banks.items() if (wanted or "").lower() in k.lower()]
-            if not wanted or not found:
+            if not wanted:
                 raise UsageError("name a check: grade bank show MODULE --check PART-OF-ITS-TITLE")
+            if not found:
+                raise UsageError(f"{name}: {unknown('check', wanted, list(ready.banks))}")
             for item in found:
                 put(item.check)
                 for case, answer in zip(item.cases, item.answers, strict=True):
@@ -582,8 +601,9 @@ def read_report(path: Path) -> Report:
     help="terminal, html, json, gradescope, markdown or junit.",
 )
 @click.option("--output", "-o", type=click.Path(), help="A file (default: standard output).")
+@click.option("--verbose", "-v", is_flag=True, help="On the terminal: tell all in full.")
 @COLOUR
-def render(report: Path, name: str, output: str | None, color: str) -> None:
+def render(report: Path, name: str, output: str | None, verbose: bool, color: str) -> None:
     """Renders REPORT (a JSON report) without running any student code."""
     from grader.course import unknown
     from grader.report import VIEWS
@@ -594,7 +614,7 @@ def render(report: Path, name: str, output: str | None, color: str) -> None:
         check_output(str(output), "--output")
     stored = read_report(report)
     if name == "terminal" and output in (None, "-"):
-        show_report(stored, quiet=False, verbose=False, color=color)
+        show_report(stored, quiet=False, verbose=verbose, color=color)
     else:
         write_view(VIEWS[name](stored), output or "-")
 
@@ -702,8 +722,11 @@ def template(only_check: bool, output: Path | None, course_dir: Path | None) -> 
         return
     for name, data in files.items():
         path = target / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, data)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, data)
+        except OSError as error:
+            raise OutputFault(f"{path}: cannot be written: {error.strerror}") from error
     put(f"wrote {len(files)} files to {target}")
 
 

@@ -140,7 +140,10 @@ def _course(course_dir: Path | None) -> list[Finding]:
     try:
         course = find_course(Path.cwd(), course_dir)
     except GraderError as error:
-        return [Finding("course", False, str(error))]
+        # That there is none here is no fault of the machine; one that is named or broken is.
+        here = Path.cwd()
+        wanted = course_dir or any((p / "grader.yaml").is_file() for p in (here, *here.parents))
+        return [Finding("course", False, str(error), needed=bool(wanted))]
     found = [Finding("course", True, f"{course.settings.course} in {course.root}")]
     for name in course.settings.modules:
         try:

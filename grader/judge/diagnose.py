@@ -36,6 +36,7 @@ def diagnose(failures: Sequence[Failure]) -> str:
     if not failures:
         return ""
     for rule in (
+        _raises,
         _type,
         _shape,
         _nan,
@@ -112,6 +113,16 @@ def _ratio(e: Flat, o: Flat) -> float | None:
         return None
     factor = o[largest] / e[largest]
     return factor if _same([x * factor for x in e], o) else None
+
+
+def _raises(failure: Failure) -> str:
+    """For questions whose answer is `raises IndexingError` where that is what the code should do."""
+    e, o = failure.expected, failure.observed
+    if isinstance(e, str) and e.startswith("raises ") and not isinstance(o, str):
+        return f"This input is accepted: raise {e.removeprefix('raises ')} for it instead of returning a value."
+    if isinstance(o, str) and o.startswith("raises ") and not isinstance(e, str):
+        return f"Your code {o} here, but this input has an answer."
+    return ""
 
 
 def _type(failure: Failure) -> str:

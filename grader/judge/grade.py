@@ -33,6 +33,7 @@ from grader.model import (
     Mismatch,
     Outcome,
     Provenance,
+    Raised,
     Report,
     Submission,
     TaskScore,
@@ -62,6 +63,7 @@ _ENDS = {
 
 NOT_REACHED = "not reached:"
 MAX_TRIED = 6  # files of earlier modules that are tried one by one for a hint
+MAX_HINTS = 4  # faults of importing that are told
 WITNESSES = 12  # failing cases that a diagnosis is tried on
 
 
@@ -195,7 +197,9 @@ class Grading:
             )
             # A check that is held may well be right: what comes after it is asked all the same.
             if before is not None and before.outcome not in (Outcome.PASSED, Outcome.HELD):
-                return f"waits for: {title}"
+                # One cause is told once: what that one waits for, this one waits for as well.
+                again = before.outcome is Outcome.BLOCKED and before.reason
+                return before.reason if again else f"waits for: {title}"
         task = self.assignment.task(check.task)
         for needed in task.needs:
             done = [v.outcome for v in self.verdicts.values() if v.task == needed]
@@ -445,7 +449,10 @@ def _reason(fault: Fault) -> str:
 def _import_ended(opened: Opened) -> str:
     if opened.end in (End.TIMED_OUT, End.IDLE):
         return f"importing the submission did not end: {opened.detail}"
-    return f"the process ended while the submission was imported: {opened.detail}"
+    return (
+        f"the process ended while the submission was imported ({opened.detail}): look for what runs when "
+        "a file is imported, such as a call of os._exit"
+    )
 
 
 # The report
@@ -478,7 +485,7 @@ def grade(
         module, graded, sandbox, only=only, keys=keys, shrinker=shrinker, progress=progress
     )
     verdicts = run.run()
-    hints = list(_import_hints(run.opened))
+    hints = _import_hints(run.opened)
     if earlier and earlier_mode != "reference":
         hints += earlier_hints(module, submission, sandbox, verdicts, earlier)
     opened = run.opened
@@ -505,12 +512,41 @@ def overlaid(submission: Submission, files: dict[str, bytes]) -> Submission:
     return msgspec.structs.replace(submission, files=submission.files | files)
 
 
-def _import_hints(opened: Opened | None) -> Iterable[str]:
-    if opened is None:
-        return
-    for name, raised in list(opened.failures.items())[:6]:
-        at = f" ({raised.where[0]})" if raised.where else ""
-        yield f"{name} cannot be imported: {raised.type}: {raised.message}{at}"
+def _import_hints(opened: Opened | None) -> list[str]:
+    """What to mend first, one sentence for each fault that keeps files from being imported."""
+    faults: dict[tuple[str, str], list[str]] = {}
+    for name, raised in (opened.failures if opened is not None else {}).items():
+        place = raised.where[0].removesuffix(" in <module>") if raised.where else ""
+        faults.setdefault((place, _import_fault(raised)), []).append(name)
+        if raised.type == "MemoryError":
+            break  # what is imported after it fails for want of memory, and says so in odd ways
+    hints = []
+    for (place, fault), names in list(faults.items())[:MAX_HINTS]:
+        verb = "cannot be imported"
+        if place:
+            hints.append(f"Start at {place}: {fault}. Until it is mended, {_listed(names)} {verb}.")
+        else:
+            hints.append(f"{_listed(names)} {verb}: {fault}.")
+    return hints
+
+
+def _import_fault(raised: Raised) -> str:
+    """`SyntaxError: invalid syntax`: the first line of an exception's message that says anything."""
+    if raised.kind == "timeout":
+        return "importing takes too long"
+    if raised.type == "MemoryError":
+        return "importing takes more memory than is allowed"
+    lines = [line.strip() for line in raised.message.splitlines() if line.strip()]
+    said = lines[0][:200].rstrip(".") if lines else ""
+    return f"{raised.type}: {said}" if said else raised.type
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`a, b and 2 more`."""
+    shown = list(names[:3])
+    if len(names) > len(shown):
+        return f"{', '.join(shown)} and {len(names) - len(shown)} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 def earlier_hints(

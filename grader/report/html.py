@@ -40,10 +40,12 @@ def render(report: Report) -> str:
     environment = _environment()
     style = _style()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    outline = told.outline(report)
     return environment.get_template("report.html.j2").render(
         report=report,
         origin=report.provenance,
-        outline=told.outline(report),
+        outline=outline,
+        full=told.in_full(outline),
         told=told,
         style=Markup(style),  # ours, and nothing is put into it
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",

@@ -48,9 +48,10 @@ def render(report: Report) -> str:
         blocks += ["### Next", "\n".join(f"- {_text(hint)}" for hint in report.hints)]
     if report.notes:
         blocks += ["### Notes", "\n".join(f"- {_text(note)}" for note in report.notes)]
+    replay = replay_line(report)
+    again = f" Replay a check: {_code(replay)}" if replay else ""
     blocks.append(
-        f"<sub>Sandbox: {_text(box_line(report).removesuffix('.'))}. Seed {report.provenance.seed}. "
-        f"Replay a check: {_code(replay_line(report))}</sub>"
+        f"<sub>Sandbox: {_text(box_line(report).removesuffix('.'))}. Seed {report.provenance.seed}.{again}</sub>"
     )
     return "\n\n".join(blocks) + "\n"
 

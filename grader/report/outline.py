@@ -52,6 +52,10 @@ SHOWN_LATER: dict[Visibility, str] = {
     Visibility.AFTER_PUBLISHED: "shown to students once grades are out",
 }
 
+# Faults that are told in full unless all are asked for: one cause often makes many checks fail.
+FULL_IN_TASK = 3
+FULL_IN_REPORT = 6
+
 WAITING = frozenset({Outcome.UNIMPLEMENTED, Outcome.BLOCKED, Outcome.HELD})
 
 
@@ -113,6 +117,18 @@ def outline(report: Report) -> Outline:
             )
         )
     return Outline(parts=tuple(parts), common=shared)
+
+
+def in_full(told: Outline) -> tuple[int, ...]:
+    """For each task, how many of its faults are told in full, from the first; the others are named."""
+    left = FULL_IN_REPORT
+    found = []
+    for part in told.parts:
+        full = min(len(part.faults), FULL_IN_TASK, left)
+        # To leave out a single one would save nobody anything.
+        found.append(full + 1 if full and full + 1 == len(part.faults) else full)
+        left = max(left - full, 0)
+    return tuple(found)
 
 
 def _tasks(report: Report) -> list[TaskScore]:
@@ -204,12 +220,18 @@ def box_line(report: Report) -> str:
 
 
 def replay_line(report: Report) -> str:
-    """The command that asks one check again, with the first check that needs it as the example."""
+    """The command that asks the first check that needs it again; "" when none does."""
     for verdict in report.checks:
         if verdict.outcome is not Outcome.PASSED and verdict.outcome not in WAITING:
             key = one_line(visible(f"{verdict.task}/{verdict.title}"))
             return f"grade replay REPORT {shlex.quote(key)}"
-    return "grade replay REPORT CHECK"
+    return ""
+
+
+def brief_line(number: int) -> str:
+    """What to do about faults that are named and not told."""
+    named = f"{count(number, 'check')} {'is' if number == 1 else 'are'} named only"
+    return f"{named}: mend what is told in full first, for one cause may stand behind many. -v tells all."
 
 
 def waiting_line(part: Part) -> str:
@@ -244,7 +266,9 @@ def sentences(verdict: Verdict) -> list[str]:
     diagnosis = visible(example.diagnosis).strip() if example else ""
     reason = visible(verdict.reason).strip()
     if not diagnosis:
-        return [reason] if reason else []
+        # `expected 2, got 3` stands below as well, in full.
+        told = verdict.outcome is Outcome.FAILED and reason.startswith("expected ")
+        return [reason] if reason and not (told and example and any(answers(example))) else []
     if not reason or reason == diagnosis or verdict.outcome is Outcome.FAILED:
         return [diagnosis]
     return [reason, diagnosis]

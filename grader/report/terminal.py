@@ -24,7 +24,9 @@ from grader.report.outline import (
     Stopped,
     answers,
     box_line,
+    brief_line,
     held_line,
+    in_full,
     incomplete_line,
     mismatch_line,
     outline,
@@ -47,6 +49,7 @@ _STYLES: dict[Outcome, str] = {
 }
 _FAULT = "red"
 _BAR = 16
+_BAR_FROM = 60  # columns; a narrower terminal needs them for the task's title
 _PLAIN = str.maketrans({"━": "#", "╌": ".", "·": "|", "–": "-", "…": "...", "→": "->"})
 
 
@@ -94,9 +97,12 @@ def render(
     screen = _console(page, look.width, colour=colour)
     told = outline(report)
     _head(screen, look, report, told)
-    for part in told.parts:
-        _part(screen, look, part)
-    _foot(screen, look, report, told_much=any(part.faults for part in told.parts))
+    brief = 0
+    for part, full in zip(told.parts, in_full(told), strict=True):
+        full = len(part.faults) if verbose else full
+        _part(screen, look, part, full)
+        brief += len(part.faults) - full
+    _foot(screen, look, report, brief, told_much=any(part.faults for part in told.parts))
     lines = page.getvalue().split("\n")
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
@@ -137,7 +143,8 @@ def _head(screen: Console, look: Look, report: Report, told: Outline) -> None:
             _titles(screen, look, group.checks)
 
 
-def _part(screen: Console, look: Look, part: Part) -> None:
+def _part(screen: Console, look: Look, part: Part, full: int) -> None:
+    """One task. full: how many of its faults are told in full; the others by their titles alone."""
     screen.print()
     name = Text.assemble(
         (f"Task {one_line(visible(part.task.id))}", "bold"),
@@ -150,8 +157,12 @@ def _part(screen: Console, look: Look, part: Part) -> None:
         screen.print(_marked(_sign(look, Outcome.PASSED), Text(line)))
         if look.verbose:
             _titles(screen, look, part.passed, timed=True)
-    for verdict in part.faults:
+    for verdict in part.faults[:full]:
         _fault(screen, look, verdict)
+    if full and len(part.faults) > full:
+        screen.print()
+    for verdict in part.faults[full:]:
+        _fault_title(screen, look, verdict)
     if part.faults and (part.unimplemented or part.stopped or part.elsewhere):
         screen.print()
     if part.unimplemented:
@@ -178,11 +189,14 @@ def _points(look: Look, part: Part) -> Text:
     filled = max(int(_BAR * earned), 1 if earned else 0)
     style = "green" if earned == 1 else "yellow"
     bar = Text.assemble(("━" * filled, style), ("╌" * (_BAR - filled), "dim"))
-    amount = f"{points(score)} / {points(best)}".rjust(11)
+    amount = f"{points(score)} / {points(best)}"
+    if look.width < _BAR_FROM:
+        return Text(look.own(amount))
+    amount = amount.rjust(11)
     return Text(look.own(bar.plain), spans=bar.spans) + Text(look.own(amount))
 
 
-def _fault(screen: Console, look: Look, verdict: Verdict) -> None:
+def _fault_title(screen: Console, look: Look, verdict: Verdict) -> None:
     title = Text(one_line(visible(verdict.title)), "bold")
     later = SHOWN_LATER[verdict.visibility]
     if later:
@@ -196,8 +210,12 @@ def _fault(screen: Console, look: Look, verdict: Verdict) -> None:
             f"  {verdict.cases_run} of {count(verdict.cases, 'case')}, {duration(verdict.seconds)}"
         )
         outcome.append(ran, "dim")
-    screen.print()
     screen.print(_marked(_sign(look, verdict.outcome), _sides(title, outcome)))
+
+
+def _fault(screen: Console, look: Look, verdict: Verdict) -> None:
+    screen.print()
+    _fault_title(screen, look, verdict)
     for line in sentences(verdict):
         screen.print(Padding(Text(look.said(line), overflow="fold"), (0, 0, 0, 4)))
     rows = _rows(look, verdict)
@@ -256,10 +274,12 @@ def _titles(
         screen.print(Padding(line, (0, 0, 0, 6)))
 
 
-def _foot(screen: Console, look: Look, report: Report, *, told_much: bool) -> None:
+def _foot(screen: Console, look: Look, report: Report, brief: int, *, told_much: bool) -> None:
     rows: list[tuple[str, str, str]] = []
     if told_much:
         rows.append(("score", look.own(score_line(report)), "bold"))
+    if brief:
+        rows.append(("more", brief_line(brief), ""))
     rows += [("next" if i == 0 else "", visible(hint), "") for i, hint in enumerate(report.hints)]
     rows += [("note" if i == 0 else "", visible(note), "") for i, note in enumerate(report.notes)]
     box_style = "dim" if report.provenance.protects else "yellow"
@@ -267,13 +287,16 @@ def _foot(screen: Console, look: Look, report: Report, *, told_much: bool) -> No
     rows.append(("seed", str(report.provenance.seed), "dim"))
     if look.verbose:
         rows += _provenance(look, report)
-    rows.append(("replay", replay_line(report), "dim"))
     screen.print()
     screen.print(
         _labelled(
             [(_label(label), Text(look.said(text), style)) for label, text, style in rows], width=7
         )
     )
+    replay = replay_line(report)
+    if replay:
+        # Unwrapped, so that it can be pasted.
+        screen.print(Text(f"replay   {replay}", "dim"), soft_wrap=True)
 
 
 def _provenance(look: Look, report: Report) -> list[tuple[str, str, str]]:

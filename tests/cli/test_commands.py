@@ -72,7 +72,8 @@ USAGE = {
     ("render", "nothing.json"): "cannot be read",
     ("replay", "nothing.json", "square"): "cannot be read",
     ("bank", "show", "sums"): "name a check",
-    ("bank", "show", "sums", "--check", "nothing like it"): "name a check",
+    ("bank", "show", "sums", "--check", "nothing like it"): "There are: 1/double gives",
+    ("bank", "show", "sums", "--check", "2/totl adds everything up"): "Did you mean '2/total",
     ("bank", "list", "sum"): "Did you mean 'sums'",
     ("list", "sum"): "Did you mean 'sums'",
     ("completion", "cmd"): "cmd",
@@ -689,11 +690,46 @@ def test_template_is_checked_and_written(grade: Run, tmp_path: Path) -> None:
     assert "work.py" in ran.stderr
 
 
+def test_a_template_that_cannot_be_written_is_told(grade: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ran = grade("template", "-o", tmp_path / "file" / "below")
+    assert ran.returncode == 4
+    assert "cannot be written" in ran.stderr
+    assert "fault of the grader" not in ran.stderr
+
+
+def test_doctor_ends_with_4_for_a_course_that_is_named_or_here_and_cannot_be_loaded(
+    grade: Run, tmp_path: Path
+) -> None:
+    assert grade("doctor", "--course", tmp_path).returncode == 4
+    assert grade("doctor", cwd=tmp_path).returncode == 0  # there is none, and none was named
+    (tmp_path / "grader.yaml").write_text("curse: x\n")
+    ran = grade("doctor", cwd=tmp_path)
+    assert ran.returncode == 4
+    assert "curse" in ran.stdout
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_gives_a_script_and_completes(grade: Run, shell: str) -> None:
+def test_completion_gives_a_script(grade: Run, shell: str) -> None:
     ran = grade("completion", shell)
     assert ran.returncode == 0, ran.stderr
     assert "_GRADE_COMPLETE" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "completed"),
+    [
+        ("grade su", 1, ["sums"]),
+        ("grade do", 1, ["doctor"]),
+        ("grade run su", 2, ["sums"]),
+        ("grade sums --only ", 3, ["1", "2"]),
+    ],
+)
+def test_modules_commands_and_tasks_are_completed(
+    grade: Run, line: str, word: int, completed: list[str]
+) -> None:
+    ran = grade(_GRADE_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(word))
+    assert [item.partition(",")[2] for item in ran.stdout.split()] == completed
 
 
 def test_the_banks_of_two_commands_at_once_do_no_harm(

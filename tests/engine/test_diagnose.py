@@ -59,6 +59,8 @@ SAID: dict[str, tuple[Answer, Answer]] = {
         lambda i: [math.cos(i["x"]) * i["upstream"]],
         lambda i: [i["upstream"]],
     ),
+    "raise IndexingError for it": (lambda i: "raises IndexingError", lambda i: i["a"]),
+    "raises IndexingError here, but": (lambda i: i["a"], lambda i: "raises IndexingError"),
     "zero everywhere": (lambda i: i["a"] * 2, lambda i: i["a"] * 0),
     "exactly the negative": (lambda i: i["x"] ** 3 + 5, lambda i: -(i["x"] ** 3) - 5),
     "is 2 times": (lambda i: i["x"] + i["y"] ** 2, lambda i: 2 * (i["x"] + i["y"] ** 2)),

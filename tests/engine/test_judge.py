@@ -14,10 +14,11 @@ from grader.box import wire
 from grader.course import Course
 from grader.errors import SandboxLost
 from grader.intake import read_submission
-from grader.judge.grade import judge, points
-from grader.model import Limits, Outcome, Tolerance, Wall
+from grader.judge.grade import _import_hints, judge, points
+from grader.model import Limits, Outcome, Raised, Tolerance, Wall
 from grader.report.json import from_json, to_json
 from grader.sandbox.process import ChildProcess, ProcessSandbox
+from grader.sandbox.session import End, Opened
 
 from .courses import FILES, REFERENCE, changed, dedented, grade_files, graded, make_course, write
 
@@ -257,6 +258,29 @@ def test_what_comes_after_something_that_failed_is_blocked_by_name(
         tiny, tmp_path / "c", changed(double="def double(x): raise NotImplementedError")
     )
     assert half.outcomes == ALL_PASSED | {"double": "unimplemented"}
+
+
+def test_one_cause_is_told_once_also_to_what_waits_for_what_waits(tmp_path: Path) -> None:
+    checks = dedented(FILES["assignments/sums/checks.py"]) + (
+        'second.check(questions.one, case(x=reals()), function="later", title="last", '
+        'after=["later gives the right number"])\n'
+    )
+    course = make_course(tmp_path / "c", {"assignments/sums/checks.py": checks})
+    found = grade_files(course, tmp_path, changed(total="def total(values): return 1.0"))
+    reasons = {v.title: v.reason for v in found.report.checks}
+    assert reasons["last"] == reasons["later gives the right number"]
+
+
+def test_a_fault_that_keeps_several_files_from_being_imported_is_one_hint() -> None:
+    fault = Raised("SyntaxError", "invalid\nsyntax", ("pack/a.py:3 in <module>",), "error")
+    failures = {f"pack.{name}": fault for name in "abcde"}
+    failures["pack.f"] = Raised("TimeLimit", "", (), "timeout")
+    hints = _import_hints(Opened(failures, (), End.DONE))
+    assert hints == [
+        "Start at pack/a.py:3: SyntaxError: invalid. Until it is mended, pack.a, pack.b, pack.c and 2 more "
+        "cannot be imported.",
+        "pack.f cannot be imported: importing takes too long.",
+    ]
 
 
 def test_a_submission_that_cannot_be_imported_is_blocked_with_a_hint(

@@ -300,7 +300,7 @@ def test_visible_keeps_what_is_harmless() -> None:
 @pytest.mark.parametrize("name", REPORTS)
 @pytest.mark.parametrize("verbose", [False, True])
 def test_lines_fit(name: str, width: int, verbose: bool) -> None:
-    """Nothing but a snippet, which is to be pasted, is wider than the terminal."""
+    """Nothing but what is to be pasted, a snippet and the last line, is wider than the terminal."""
     report = REPORTS[name]()
     checks = tuple(
         msgspec.structs.replace(
@@ -311,7 +311,15 @@ def test_lines_fit(name: str, width: int, verbose: bool) -> None:
         for v in report.checks
     )
     told = terminal.render(msgspec.structs.replace(report, checks=checks), width, verbose=verbose)
-    assert max(cell_len(line) for line in told.splitlines()) <= width
+    lines = [line for line in told.splitlines() if not line.startswith("replay   grade replay")]
+    assert max(cell_len(line) for line in lines) <= width
+
+
+def test_a_narrow_terminal_gets_titles_rather_than_bars() -> None:
+    told = terminal.render(buggy(), 40)
+    assert "━" not in told
+    task = next(line for line in told.splitlines() if line.startswith("Task 2.2"))
+    assert task.startswith("Task 2.2  Tensor broadcasting")
 
 
 def test_first_line_is_module_and_score() -> None:
@@ -322,7 +330,7 @@ def test_first_line_is_module_and_score() -> None:
 
 def test_snippet_can_be_pasted() -> None:
     """Its lines stand at the margin, whole, at any width."""
-    told = terminal.render(buggy(), 40)
+    told = terminal.render(buggy(), 40, verbose=True)
     for verdict in buggy().checks:
         if verdict.counterexample and verdict.counterexample.snippet:
             assert f"\n{verdict.counterexample.snippet}\n" in told
@@ -369,7 +377,30 @@ def test_verbose_tells_more() -> None:
 def test_replay_names_a_check_that_failed() -> None:
     told = terminal.render(buggy(), 100)
     assert "grade replay REPORT '2.1/to_index reaches every position once'" in told
-    assert "grade replay REPORT CHECK" in terminal.render(full_marks(), 100)
+    narrow = terminal.render(buggy(), 40)
+    assert "grade replay REPORT '2.1/to_index reaches every position once'" in narrow  # not wrapped
+    assert "replay" not in terminal.render(full_marks(), 100)
+
+
+def test_many_faults_are_told_briefly_the_first_in_full_and_all_when_asked() -> None:
+    """One cause often makes many checks fail; a student reads the first few."""
+    report = buggy()
+    example = next(v for v in report.checks if v.outcome is Outcome.FAILED)
+    many = tuple(
+        msgspec.structs.replace(example, title=f"check number {i}", task=task.id)
+        for task in report.tasks
+        for i in range(20)
+    )
+    report = msgspec.structs.replace(report, checks=many)
+    told = terminal.render(report, 80)
+    assert all(f"check number {i}" in told for i in range(20))
+    assert told.count("try it") == 6
+    left = len(many) - 6
+    assert f"{left} checks are named only: mend what is told in full first" in told
+    assert terminal.render(report, 80, verbose=True).count("try it") == len(many)
+    page = html.render(report)
+    assert page.count('<details class="check" open>') == 6
+    assert page.count('<details class="check">') == left
 
 
 def test_the_bar_is_full_only_for_full_marks() -> None:
