@@ -169,3 +169,18 @@ def test_functions_that_a_question_makes_are_written_out_each_its_own(tmp_path: 
     assert "def halved" in down
     assert failing(course, {"up": up, "down": down}) == {}
     assert lost == ""
+
+
+def test_the_lines_show_every_part_of_the_answer() -> None:
+    codes, _ = snippets(load_course(ROOT), "module2", 1)
+    (code,) = (code for key, code in codes.items() if "The gradient of view" in key)
+    assert code.splitlines()[-2:] == ["print(y0)", "print(x0.grad)"]
+    turned = next(code for key, code in codes.items() if "tensor_zip writes" in key)
+    assert turned.splitlines()[-1].startswith("print(np.lib.stride_tricks.as_strided(out, [2, 3], ")
+
+
+@pytest.mark.parametrize("module", ["module1", "module2"])
+def test_a_name_is_imported_from_the_file_that_defines_it(module: str) -> None:
+    """Which names the package itself brings differs from module to module."""
+    codes, _ = snippets(load_course(ROOT), module, 1)
+    assert not [key for key, code in codes.items() if "from minitorch import" in code]

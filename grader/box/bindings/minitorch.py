@@ -190,7 +190,8 @@ class MiniTorch(Functions):
     # Tensors
 
     def backend(self) -> Any:
-        return self.get("SimpleBackend")
+        # From its own file: a package whose __init__ breaks costs only what uses it.
+        return self.get("tensor_ops.SimpleBackend")
 
     def make(self, array: Any, order: Sequence[int] | None = None, *, grad: bool = True) -> Any:
         """A student's Tensor that holds `array`.

@@ -132,6 +132,7 @@ class Script(plain.Script):
         for d in again:
             self.lines += [f"{name}.zero_grad_()" for name in names if forget]
             self.lines.append(f"{output}.backward(tensor({literal(d)}))")
+        self.lines.append(f"print({output})")
         self.lines.append(f"print({', '.join(f'{name}.grad' for name in names)})")
 
     def tensor_vjp(self, name: str, arrays: list[Any], upstream: Any, *extra: Any) -> None:
@@ -208,7 +209,12 @@ class Script(plain.Script):
             arguments.append(f"in{place}, np.array({sides}), np.array({strides})")
         arguments += [repr(value) for value in extra]
         self.lines.append(f"{kernel}({literal(function)})({', '.join(arguments)})")
-        self.lines.append("print(out)")
+        _, sides, strides = laid_out(shape, order)
+        places = [8 * stride for stride in strides]
+        whole = f"out.reshape({sides})"
+        if list(order) != sorted(order):
+            whole = f"np.lib.stride_tricks.as_strided(out, {sides}, {places})"
+        self.lines.append(f"print({whole})")
 
 
 def laid_out(shape: Any, order: Any) -> tuple[int, list[int], list[int]]:
