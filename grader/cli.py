@@ -167,7 +167,6 @@ def run(
     """Grades MODULE and prints the report."""
     from grader.course import find_course, load_module, unknown
     from grader.intake import read_submission
-    from grader.sandbox.choose import choose
 
     course = find_course(Path.cwd(), course_dir)
     if module not in course.settings.modules:
@@ -191,13 +190,7 @@ def run(
             if task not in [t.id for t in ready.assignment.tasks]:
                 raise UsageError(unknown("task", task, [t.id for t in ready.assignment.tasks]))
         taken = read_submission(path, ready.assignment.expects)
-        box = choose(
-            sandbox or course.settings.isolation.sandbox,
-            ready.assignment.preload,
-            course.settings.isolation,
-            ready.assignment.limits,
-            progress.note,
-        )
+        box = open_box(sandbox, course, ready, progress)
         report = grade_one(course, ready, taken, box, only=only, seed=seed, progress=progress)
     finally:
         progress.clear()
@@ -247,6 +240,27 @@ def load_banks(course: Course, module: str, seed: int | None, progress: Progress
         progress.say(f"drawing the cases of {module} (once): {done}/{total} {key}")
 
     return bank.load(with_seed(course, seed), module, drawing)
+
+
+def open_box(name: str | None, course: Course, ready: Module, progress: Progress) -> Sandbox:
+    """The box that was asked for, or else the course's, in which no file of the answers can be opened."""
+    from grader import bank
+    from grader.sandbox.choose import Wanted, choose
+
+    assignment = ready.assignment
+    answers = [
+        *sorted(course.reference.rglob("*.py"))[:4],
+        course.folder(assignment.name) / "checks.py",
+        bank.bank_path(assignment.name, ready.digest),
+    ]
+    wanted = Wanted(
+        preload=assignment.preload,
+        limits=assignment.limits,
+        secrets=[str(path.absolute()) for path in answers],
+        say=progress.note,
+    )
+    isolation = course.settings.isolation
+    return choose(name or isolation.sandbox, isolation, wanted)
 
 
 def grade_one(
@@ -644,7 +658,6 @@ def replay(
 
     from grader.course import find_course, unknown
     from grader.intake import read_submission
-    from grader.sandbox.choose import choose
 
     stored = read_report(report)
     keys = [f"{v.task}/{v.title}" for v in stored.checks]
@@ -670,13 +683,7 @@ def replay(
         taken = read_submission(submission or Path(stored.origin), few.expects)
         if taken.digest[:16] != stored.provenance.submission_digest:
             click.echo("note: the submission has changed since this report was made", err=True)
-        box = choose(
-            sandbox or course.settings.isolation.sandbox,
-            few.preload,
-            course.settings.isolation,
-            few.limits,
-            progress.note,
-        )
+        box = open_box(sandbox, course, ready, progress)
         again = grade_one(
             course,
             msgspec.structs.replace(ready, assignment=few),

@@ -206,6 +206,7 @@ def _become_zygote(
         proc=proc,
         libraries=plan["libraries"],
         canary=plan["canary"],
+        secrets=plan["secrets"],
         skip=skip,
         mapped=mapped,
         parent=os.getpid(),

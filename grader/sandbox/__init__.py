@@ -21,7 +21,10 @@ def level(walls: Iterable[Wall]) -> str:
     to another user. `contained`: files outside cannot be opened at all, no process can be started, reached
     or traced, no network used, no privilege gained, and memory is limited.
     """
+    walls = tuple(walls)
     up = {wall.name for wall in walls if wall.up}
+    if any(wall.name == "course out of reach" and not wall.up for wall in walls):
+        return "none"
     shut = up & {"mount ns", "landlock", "container"}
     if shut and up >= {"seccomp", "rlimits", "no new privileges", "closed descriptors"}:
         return "contained"

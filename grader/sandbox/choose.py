@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from grader.errors import SandboxLost, UsageError
 from grader.model import Limits
@@ -18,31 +18,38 @@ def quiet(text: str) -> None:
     """For whoever wants to hear nothing."""
 
 
-def choose(
-    name: str,
-    preload: Sequence[str] = (),
-    isolation: Isolation | None = None,
-    limits: Limits | None = None,
-    say: Callable[[str], None] = quiet,
-    spares: int = 0,
-) -> Sandbox:
+class Wanted(NamedTuple):
+    """What a box is wanted for.
+
+    preload: modules that every worker finds imported; limits: of its workers; secrets: files that no worker
+    may be able to open; say: is told what takes long; spares: workers kept ready ahead.
+    """
+
+    preload: Sequence[str] = ()
+    limits: Limits | None = None
+    secrets: Sequence[str] = ()
+    say: Callable[[str], None] = quiet
+    spares: int = 0
+
+
+def choose(name: str, isolation: Isolation | None = None, wanted: Wanted | None = None) -> Sandbox:
     """The sandbox of that name, at the level that the course requires at least.
 
     `auto` is the strongest that works here: the jail where it is `contained`, else Docker where an engine
     answers, else the jail with what walls it has, else a plain process. Where the jail is contained it keeps
     what a container keeps, and a worker is there in milliseconds.
 
-    preload: modules that every worker finds imported; limits: of the workers that will be wanted; say: is
-    told what takes long; spares: workers kept ready ahead. Raises UsageError for a box that does not work here or is below the level required.
+    Raises UsageError for a box that does not work here or is below the level required.
     """
     from grader.course import Isolation
 
     settings = isolation or Isolation()
-    box = _box(name, preload, settings, limits, say, spares)
+    wanted = wanted or Wanted()
+    box = _box(name, settings, wanted)
     if settings.require == LEVELS[0]:
         return box
     try:
-        reached = level(box.walls(limits))
+        reached = level(box.walls(wanted.limits))
     except BaseException:
         box.close()
         raise
@@ -56,60 +63,56 @@ def choose(
     return box
 
 
-def _box(
-    name: str,
-    preload: Sequence[str],
-    isolation: Isolation,
-    limits: Limits | None,
-    say: Callable[[str], None],
-    spares: int,
-) -> Sandbox:
+def _box(name: str, isolation: Isolation, wanted: Wanted) -> Sandbox:
     from grader.sandbox.process import ProcessSandbox
 
     if name == "process":
         return ProcessSandbox()
     if name == "docker":
-        return _docker(preload, isolation, say, spares)
+        return _docker(isolation, wanted)
     works, reason = jail_available()
-    jail: Sandbox | None = None
+    weaker: Sandbox | None = None
     if works:
-        from grader.sandbox.jail import Jail
-
-        jail = Jail(preload=tuple(preload), spares=spares)
-        if name == "jail" or _contained(jail, limits):
+        jail = _jail(wanted)
+        if name == "jail":
             return jail
+        try:
+            reached = level(jail.walls(wanted.limits))
+        except SandboxLost:
+            jail.close()
+        else:
+            if reached == "contained":
+                return jail
+            weaker = jail
     if name == "jail":
         raise UsageError(
             f"the jail does not work here: {reason}. Try --sandbox docker or process, or see `grade doctor`"
         )
     if docker_available()[0]:
-        if jail is not None:
-            jail.close()
-        return _docker(preload, isolation, say, spares)
-    return jail or ProcessSandbox()
+        if weaker is not None:
+            weaker.close()
+        return _docker(isolation, wanted)
+    return weaker or ProcessSandbox()
 
 
-def _contained(jail: Sandbox, limits: Limits | None) -> bool:
-    try:
-        return level(jail.walls(limits)) == "contained"
-    except SandboxLost:
-        return False
+def _jail(wanted: Wanted) -> Sandbox:
+    from grader.sandbox.jail import Jail
+
+    return Jail(preload=wanted.preload, spares=wanted.spares, secrets=wanted.secrets)
 
 
-def _docker(
-    preload: Sequence[str], isolation: Isolation, say: Callable[[str], None], spares: int
-) -> Sandbox:
+def _docker(isolation: Isolation, wanted: Wanted) -> Sandbox:
     from grader.sandbox.docker import DockerSandbox
 
     settings = isolation.docker
     return DockerSandbox(
-        preload=preload,
+        preload=wanted.preload,
         image=settings.image,
         per=settings.per,
         cpus=settings.cpus,
         packages=settings.packages,
-        spares=spares,
-        say=say,
+        spares=wanted.spares,
+        say=wanted.say,
     )
 
 

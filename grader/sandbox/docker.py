@@ -705,6 +705,7 @@ def first_message(labels: dict[str, str], preload: Sequence[str]) -> bytes:
             "/etc/ld.so.cache",
         ],
         "canary": "/etc/passwd",
+        "secrets": [],
         "environment": environment() | {"HOME": "/scratch", "TMPDIR": "/scratch"},
         "paths": [*filter(None, labels.get("backcheck.site", "").split(":"))],
     }

@@ -52,6 +52,7 @@ SYSTEM_LIBRARIES = (
 )
 CANARIES = ("/etc/passwd", "/etc/hosts", "/etc/group")  # anybody may read them, a worker must not
 KEEPS_FILES = ("other uid", "mount ns", "landlock")
+OUT_OF_REACH = "course out of reach"  # as grader.box.walls says it
 ZYGOTE_GONE = "the zygote is gone"
 OUT_OF_MEMORY = "killed for memory"
 ADVICE = "run `grade doctor` to see what this machine offers"
@@ -73,7 +74,7 @@ class Jail:
 
     preload: modules that every worker finds already imported; worker: the module (or file) with
     `serve(read_fd, write_fd, scratch)`; without: names of walls to leave down, for tests; spares: how
-    many workers are kept ready ahead. The zygote starts with the first worker.
+    many workers are kept ready ahead; secrets: files of which each worker has to find that it cannot open them. The zygote starts with the first worker.
     """
 
     name = "jail"
@@ -86,8 +87,10 @@ class Jail:
         worker: str = "grader.box.worker",
         without: Iterable[str] = (),
         spares: int = 0,
+        secrets: Iterable[str] = (),
     ) -> None:
         self._preload = tuple(preload)
+        self._secrets = tuple(secrets)
         self._worker = worker
         self._without = frozenset(without)
         self._spares: Spares[JailProcess] = Spares(spares)
@@ -160,7 +163,7 @@ class Jail:
         if self._zygote is None or not self._zygote.alive():
             if self._zygote is not None:
                 self._zygote.close()
-            self._zygote = _Zygote(self._preload, self._worker, self._without)
+            self._zygote = _Zygote(self._preload, self._worker, self._without, self._secrets)
         process = self._zygote.request(limits, self._running.discard)
         self._running.add(process)
         return process
@@ -170,6 +173,12 @@ class Jail:
             if not self._without and not any(w.up for w in walls if w.name in KEEPS_FILES):
                 why = "; ".join(f"{w.name}: {w.detail}" for w in walls if w.name in KEEPS_FILES)
                 raise SandboxLost(f"this machine cannot keep files from a worker ({why}); {ADVICE}")
+            readable = [w.detail for w in walls if w.name == OUT_OF_REACH and not w.up]
+            if readable and not self._without:
+                raise SandboxLost(
+                    f"a worker can read {readable[0]}: only another uid keeps files from it here, and this file "
+                    "is open to everybody. Close the course's folder: chmod -R go-rwx FOLDER"
+                )
             self._walls = walls
         lost = {w.name for w in self._walls if w.up} - {w.name for w in walls if w.up}
         if lost:
@@ -334,7 +343,13 @@ def _group_wall(group: cgroup.Group | str, pid: int) -> Wall:
 class _Zygote:
     """The grader's hold on the zygote: process, socket, and the ids that its workers may take."""
 
-    def __init__(self, preload: tuple[str, ...], worker: str, without: frozenset[str]) -> None:
+    def __init__(
+        self,
+        preload: tuple[str, ...],
+        worker: str,
+        without: frozenset[str],
+        secrets: tuple[str, ...],
+    ) -> None:
         # An ordinary user cannot become anybody else.
         self.uids = _Uids() if os.geteuid() == 0 and "other uid" not in without else None
         self.groups_left: list[cgroup.Group] = []
@@ -362,6 +377,7 @@ class _Zygote:
             "uids": self.uids and [FIRST_UID, UIDS],
             "uid": own,
             "libraries": sorted(path for path in libraries if os.path.exists(path)),
+            "secrets": secrets,
             "canary": next((path for path in CANARIES if os.path.exists(path)), CANARIES[0]),
         }
         # Not -I, which would ignore PYTHONHASHSEED: the environment is ours to the last variable anyway.

@@ -38,12 +38,13 @@ from pathlib import Path
 from grader.model import Assignment, Limits, Submission, Task
 from grader.box import wire
 from grader.sandbox import level
-from grader.sandbox.choose import choose
+from grader.sandbox.choose import Wanted, choose
 from grader.sandbox.session import Session
 os.makedirs("/tmp/course", exist_ok=True)
 Path("/tmp/course/answers").write_text("the answers")
-os.chmod("/tmp/course", 0o700)
-box = choose("auto")
+os.chmod("/tmp/course/answers", 0o644)
+os.chmod("/tmp/course", {mode})
+box = choose("auto", None, Wanted(secrets=["/tmp/course/answers"]))
 code = b'''
 import os
 def reads(x):
@@ -57,8 +58,10 @@ def reads(x):
     return found
 def who(x): return os.getuid()
 def child(x):
-    try: return os.fork()
+    try: child = os.fork()
     except OSError as error: return error.strerror
+    if not child: os._exit(0)
+    return child
 '''
 assignment = Assignment("m", "M", "functions", ("work",), (Task("1", "T", 1.0),), (),
     'def ask(subject, path):\\n    "x"\\n    return subject.call(path, 1.0)\\n', Limits())
@@ -82,15 +85,15 @@ def client() -> Iterator[Any]:
 
 
 def graded_in(
-    client: Any, *, user: str = "0:0", security: list[str] | None = None
+    client: Any, *, security: list[str] | None = None, mode: str = "0o700"
 ) -> dict[str, Any]:
-    """What a grader finds that runs in such a container."""
+    """What a grader finds that runs in such a container. mode: of the folder that the answers lie in."""
     names = image.wanted(())
     name = image.tag(names)
     if name not in {stored for stored, _, _ in image.stored(client)}:
         image.build(client, names)
     packages = [path for path in sys.path if path.endswith("-packages")]
-    code = GRADE.format(path=[str(PROJECT), *packages])
+    code = GRADE.format(path=[str(PROJECT), *packages], mode=mode)
     bound = {
         os.path.realpath(sys.base_prefix),
         os.path.dirname(os.path.realpath(sys.executable)),
@@ -103,7 +106,7 @@ def graded_in(
         name,
         ["-B", "-c", code],
         entrypoint=python,
-        user=user,
+        user="0:0",
         network_mode="none",
         mem_limit="768m",
         nano_cpus=500_000_000,
@@ -134,4 +137,14 @@ def test_without_landlock_there_is_the_other_uid_and_that_is_what_is_said(client
     assert found["level"] == "files"
     assert "landlock" not in found["up"]
     assert "other uid" in found["up"]
+    assert found["reads"] == []
+
+
+def test_where_a_worker_could_read_the_answers_there_is_no_jail(client: Any) -> None:
+    found = graded_in(client, security=[f"seccomp={NO_LANDLOCK}"], mode="0o755")
+    assert (found["box"], found["level"]) == ("process", "none")
+    # With landlock the same folder is out of reach.
+    found = graded_in(client, mode="0o755")
+    assert (found["box"], found["level"]) == ("jail", "contained")
+    assert "course out of reach" in found["up"]
     assert found["reads"] == []

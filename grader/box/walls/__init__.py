@@ -25,6 +25,8 @@ ENVIRONMENT = frozenset(
     | {f"{name}_NUM_THREADS" for name in ("OPENBLAS", "OMP", "MKL", "NUMBA")}
 )
 OFF = "switched off"
+OUT_OF_REACH = "course out of reach"
+_OUT_OF_REACH = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR)
 
 
 class Finding(NamedTuple):
@@ -39,7 +41,7 @@ class House(NamedTuple):
     """What all workers of one zygote share.
 
     namespaces: those left, with a word on each; missing: walls that cannot be had, and why; proc: is
-    there a /proc of its own; libraries: what may be read; canary: a file outside them that anybody else
+    there a /proc of its own; libraries: what may be read; secrets: files that nobody in the house may open; canary: a file outside them that anybody else
     may read; skip: walls not wanted; mapped: bytes of address space of an idle worker; parent: the
     zygote's process id as its workers see it, 0 for a stranger.
     """
@@ -48,6 +50,7 @@ class House(NamedTuple):
     missing: Mapping[str, str]
     proc: bool
     libraries: Sequence[str]
+    secrets: Sequence[str]
     canary: str
     skip: frozenset[str]
     mapped: int
@@ -183,6 +186,9 @@ def _look(
         lambda: os.open(house.canary, os.O_RDONLY), errno.EACCES, errno.ENOENT
     )
     finding("landlock", refused, landlock.knows(version))
+    if house.secrets:
+        read = [path for path in house.secrets if not _refused(_opening(path), *_OUT_OF_REACH)]
+        found.append(Finding(OUT_OF_REACH, not read, read[0] if read else "tried from inside"))
     filtering = kernel.prctl(kernel.PR_GET_SECCOMP) == 2
     filtering = filtering and _refused(socket.socketpair, errno.EPERM)
     finding("seccomp", filtering, f"{len(seccomp.ALLOWED)} calls allowed on {kernel.MACHINE}")
@@ -199,6 +205,10 @@ def _look(
     finding("closed descriptors", limits.open_descriptors() == [0, 1, 2, 3, 4], "its socket only")
     finding("cleared environment", set(os.environ) <= ENVIRONMENT, f"{len(os.environ)} variables")
     return found
+
+
+def _opening(path: str) -> Callable[[], object]:
+    return lambda: os.close(os.open(path, os.O_RDONLY))
 
 
 def _refused(action: Callable[[], object], *numbers: int) -> bool:
