@@ -98,14 +98,14 @@ def graded_in(
         os.path.realpath(sys.base_prefix),
         os.path.dirname(os.path.realpath(sys.executable)),
         str(PROJECT),
+        sys.prefix,
         *packages,
         *(p for p in ("/usr", "/lib", "/lib64", "/bin") if os.path.isdir(p)),
     }
-    python = os.path.realpath(sys.executable)
     output = client.containers.run(
         name,
         ["-B", "-c", code],
-        entrypoint=python,
+        entrypoint=sys.executable,
         user="0:0",
         network_mode="none",
         mem_limit="768m",
