@@ -114,7 +114,7 @@ def _ratio(e: Flat, o: Flat) -> float | None:
 
 
 def _raises(failure: Failure) -> str:
-    """For questions whose answer is `raises IndexingError` where that is what the code should do."""
+    """For questions whose answer is `raises KeyError` where that is what the code should do."""
     e, o = failure.expected, failure.observed
     if isinstance(e, str) and e.startswith("raises ") and not isinstance(o, str):
         return f"This input is accepted: raise {e.removeprefix('raises ')} for it instead of returning a value."
