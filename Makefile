@@ -4,8 +4,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 EXAMPLE ?= examples/three_bugs
 WORKERS ?= 2
+CHROMIUM ?= chromium
 
-.PHONY: help demo test lint format bench template lock clean
+.PHONY: help demo test lint format bench template picture lock clean
 
 help:
 	@echo "make demo      grade an example submission and write out/report.html"
@@ -13,6 +14,7 @@ help:
 	@echo "make lint      formatting, lint, types, import rules"
 	@echo "make bench     speed and memory, as ratios (bench/README.md)"
 	@echo "make template  write student_template/ again from reference/"
+	@echo "make picture   take docs/report.png again, with Chromium"
 	@echo "make lock      lock the requirements anew"
 
 $(VENV)/made:
@@ -58,6 +60,13 @@ bench: $(VENV)/dev
 
 template: $(VENV)/run
 	$(VENV)/bin/grade template
+
+# The README's picture, by Chromium; look at it before you commit it.
+picture: $(VENV)/run
+	@mkdir -p out
+	@$(VENV)/bin/grade module2 --quiet --submission examples/three_bugs --html out/report.html || [ $$? -eq 1 ]
+	@$(CHROMIUM) --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1000,1030 \
+	  --screenshot=docs/report.png "file://$(CURDIR)/out/report.html"
 
 lock: $(VENV)/dev
 	$(RUN) piptools compile $(LOCK) -o requirements.lock pyproject.toml
