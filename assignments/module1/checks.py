@@ -250,7 +250,7 @@ for step, domain in {
     )
 backward.check(
     questions.quotient_gradient,
-    case(x=reals(), y=away_from(0, gap=0.5), upstream=upstreams()),
+    case(x=reals(), y=away_from(0, gap=0.5), c=away_from(0), upstream=upstreams()),
     tolerance=EPSILON,
     weight=0.5,
     after=[ONE_INPUT.format(function="Inv"), MUL],

@@ -183,9 +183,16 @@ def method_gradient(subject, step, x, y, upstream):
     return subject.scalar_gradients([[step, 0], [step, 1], ["sub", 2, 3]], [x, y], upstream)
 
 
-def quotient_gradient(subject, x, y, upstream):
-    "The gradients of Scalar / Scalar"
-    return subject.scalar_gradients([["div", 0, 1]], [x, y], upstream)
+def quotient_gradient(subject, x, y, c, upstream):
+    "The gradients of quotients: of two Scalars, and of a Scalar and a plain number"
+    program = [
+        ["div", 0, 1],
+        ["number_div", 1, c],
+        ["div_number", 0, c],
+        ["add", 2, 3],
+        ["add", 5, 4],
+    ]
+    return subject.scalar_gradients(program, [x, y], upstream)
 
 
 def twice(subject, program, leaves, upstream, again):

@@ -511,6 +511,19 @@ gradients.check(
     title="The gradients of tensor / tensor: summed over broadcast axes",
     tolerance=EPSILON,
 )
+NUMBERS = ["add", "sub", "mul", "div"]
+gradients.check(
+    questions.gradient_number,
+    st.builds(
+        lambda found, step, c: found | {"step": step, "c": c},
+        vjp_cases(NONZERO),
+        st.sampled_from(
+            [f"{name}_number" for name in NUMBERS] + ["number_add", "number_mul", "number_div"]
+        ),
+        NONZERO,
+    ),
+    tolerance=EPSILON,
+)
 for step, sign in {"lt": "<", "eq": "=="}.items():
     gradients.check(
         questions.gradient_binary,

@@ -176,6 +176,11 @@ def gradient_binary(subject, step, a, b, a_order, b_order, upstream):
     return subject.tensor_gradients([[step, 0, 1]], [a, b], upstream, [a_order, b_order])
 
 
+def gradient_number(subject, step, a, c, upstream):
+    "The gradient goes through every operation with a plain number"
+    return subject.tensor_gradients([[step, 0, c]], [a], upstream)
+
+
 def gradient_along(subject, step, a, dim, upstream):
     "The gradient of {step} along one dimension"
     return subject.tensor_gradients([[step, 0, dim]], [a], upstream)

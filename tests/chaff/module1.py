@@ -341,7 +341,13 @@ MISTAKES = [
         "/ divides by the number alone",
         "return Mul.apply(self, Inv.apply(b))",
         "return Mul.apply(self, 1.0 / (b.data if isinstance(b, Scalar) else b))",
-        "The gradients of Scalar / Scalar",
+        "The gradients of quotients",
+    ),
+    scalar(
+        "number / Scalar computes with the number alone",
+        "return Mul.apply(b, Inv.apply(self))",
+        "return Scalar(b / self.data)",
+        "The gradients of quotients",
     ),
     scalar(
         "+ works with Scalars alone",

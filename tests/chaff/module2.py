@@ -709,6 +709,18 @@ MISTAKES = [
         'gradient collected so far."""',
         FORGOTTEN,
     ),
+    tensor(
+        "number + tensor loses where the tensor came from",
+        "        return self + b\n",
+        "        return self.detach() + b\n",
+        "The gradient goes through every operation",
+    ),
+    tensor(
+        "number / tensor loses where the tensor came from",
+        "return Mul.apply(self._ensure_tensor(b), Inv.apply(self))",
+        "return Mul.apply(self._ensure_tensor(b), Inv.apply(self.detach()))",
+        "The gradient goes through every operation",
+    ),
     autodiff.edited(
         "backward goes into constants",
         [
