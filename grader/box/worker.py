@@ -118,7 +118,8 @@ def describe(error: BaseException, root: str) -> Raised:
 def summary(raised: Raised) -> str:
     """One line for an exception: `SyntaxError at scalar.py:12: invalid syntax (line 12)`."""
     at = f" at {raised.where[0]}" if raised.where else ""
-    return f"{raised.type}{at}: {raised.message.splitlines()[0] if raised.message else ''}"
+    said = raised.message.splitlines()[:1]
+    return f"{raised.type}{at}" + (f": {said[0]}" if said else "")
 
 
 def locations(error: BaseException, root: str) -> list[str]:
@@ -188,8 +189,10 @@ class Worker:
         if isinstance(failure, Raised):
             failures.setdefault(message["expects"][0], failure)
             for name in message["expects"]:
-                package.failures.setdefault(name, Blocked(f"{failure.type}: {failure.message}"))
-        package.describe = lambda error: summary(describe(error, self.root))
+                package.failures.setdefault(name, Blocked(summary(failure)))
+        package.describe = lambda error: (
+            str(error) if isinstance(error, Blocked) else summary(describe(error, self.root))
+        )
         self.subject = binding.bind(package)
         namespace: dict[str, Any] = {"__name__": "questions", "__builtins__": builtins}
         exec(compile(message["questions"], "questions.py", "exec"), namespace)

@@ -610,7 +610,8 @@ class _Container:
     def end(self) -> None:
         """Closes the stream, upon which the porter leaves and the container ends."""
         self.fail("the container was ended")
-        with contextlib.suppress(OSError):
+        # A named pipe on Windows has no `shutdown`.
+        with contextlib.suppress(OSError, AttributeError):
             self.stream.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
             self.stream.close()

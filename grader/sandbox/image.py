@@ -157,7 +157,7 @@ def fill(root: Path, names: Sequence[str]) -> None:
     shutil.copy2(interpreter, home / "bin" / "python3")
     for kind in ("stdlib", "platstdlib"):
         source = Path(sysconfig.get_path(kind))
-        target = home / "lib" / version
+        target = home / sys.platlibdir / version  # `lib64` on some systems, and looked for there
         shutil.copytree(source, target, ignore=_left_out, dirs_exist_ok=True, symlinks=False,
                         ignore_dangling_symlinks=True)  # fmt: skip
     for distribution in distributions(names).values():
@@ -244,7 +244,7 @@ def _compile(home: Path) -> None:
     """Byte code, because the box cannot write any; bound to nothing, because times are reset."""
     subprocess.run(
         [sys.executable, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash",
-         "-s", str(home), "-p", HOME, str(home / "lib"), str(home / "site")],
+         "-s", str(home), "-p", HOME, str(home / sys.platlibdir), str(home / "site")],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
     )  # fmt: skip
 
