@@ -383,13 +383,6 @@ operations.check(
     step="all",
     title="tensor.all()",
 )
-operations.check(
-    questions.tested_along,
-    shapes(1, 3, 3).flatmap(
-        lambda shape: case(a=arrays(shape, choices(1.0, 1.0, 1.0, 0.0)), dim=a_dimension(shape))
-    ),
-    weight=0.5,
-)
 
 
 def any_order(shape):

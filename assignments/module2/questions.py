@@ -128,11 +128,6 @@ def whole(subject, step, a, order):
     return subject.tensor_value([[step, 0]], [a], [order])
 
 
-def tested_along(subject, a, dim):
-    "tensor.all(dim)"
-    return subject.tensor_value([["all_dim", 0, dim]], [a])
-
-
 def permute_value(subject, a, order, axes):
     "permute(...) reorders the dimensions of a tensor"
     return subject.tensor_value([["permute", 0, axes]], [a], [order])

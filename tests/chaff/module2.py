@@ -429,12 +429,6 @@ MISTAKES = [
         "LT.apply(self, b)",
         "tensor < number",
     ),
-    tensor(
-        "all(dim) looks along the first dimension",
-        "return All.apply(self, self._ensure_tensor(dim))",
-        "return All.apply(self, self._ensure_tensor(0))",
-        "tensor.all(dim)",
-    ),
     tensor("relu() calls Sigmoid", "ReLU.apply(self)", "Sigmoid.apply(self)", "tensor.relu()"),
     functions(
         "sum drops the dimension that it sums",

@@ -55,7 +55,6 @@ TENSOR_STEPS: dict[str, Callable[..., Any]] = SCALAR_STEPS | {
     "mean": lambda a, dim: a.mean(dim),
     "mean_all": lambda a: a.mean(),
     "all": lambda a: a.all(),
-    "all_dim": lambda a, dim: a.all(dim),
     "permute": lambda a, order: a.permute(*order),
     "view": lambda a, shape: a.view(*shape),
     "contiguous": lambda a: a.contiguous(),

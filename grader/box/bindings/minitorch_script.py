@@ -38,7 +38,7 @@ class Script(plain.Script):
             return f"-{names[rest[0]]}"
         if name == "is_close":
             return f"{names[rest[0]]}.is_close({names[rest[1]]})"
-        method = {"sum_all": "sum", "mean_all": "mean", "all_dim": "all"}.get(name, name)
+        method = {"sum_all": "sum", "mean_all": "mean"}.get(name, name)
         arguments = rest[1:]
         if name in ("permute", "view"):
             arguments = list(rest[1])
