@@ -21,7 +21,7 @@ import msgspec
 import yaml
 
 from grader.errors import BrokenCheck, UsageError
-from grader.model import Assignment, Limits, Task
+from grader.model import Assignment, Limits, Policy, Task
 from grader.sandbox import LEVELS
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=msgspec.Struct)
 SANDBOXES = ("auto", "docker", "jail", "process")
 PER = ("batch", "submission")
+WORDS_OF_POLICY = ("flag", "allow")
 
 
 class DockerFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,7 +97,8 @@ class ModuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`module.yaml`.
 
     expects: top-level modules or packages that a submission must hold; earlier: files of earlier modules,
-    relative to the submission; preload: modules that the box imports first.
+    relative to the submission; preload: modules that the box imports first; policy: what each kind of
+    flag does to the score.
     """
 
     title: str
@@ -106,6 +108,7 @@ class ModuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     earlier: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
     limits: Limits = Limits()
+    policy: Policy = Policy()
 
 
 class Course(msgspec.Struct, frozen=True):
@@ -220,6 +223,18 @@ def check_limits(limits: Limits | SomeLimits, path: Path, locate: Any, *keys: st
             )
 
 
+def check_policy(policy: Policy, path: Path, locate: Any) -> None:
+    """Raises UsageError for what is neither a share of points nor one of the two words."""
+    for name, value in msgspec.structs.asdict(policy).items():
+        right = value in WORDS_OF_POLICY if isinstance(value, str) else 0 < value <= 1
+        if not right:
+            said = repr(value) if isinstance(value, str) else f"{value:g}"
+            raise UsageError(
+                f"{path}:{locate('policy', name)}: policy.{name}: expected 'flag', 'allow' or a share of "
+                f"the points above 0 and up to 1, not {said}"
+            )
+
+
 def load_module(course: Course, module: str) -> ModuleFile:
     """A module's `module.yaml`, validated. Raises UsageError that names file, line and key."""
     path = course.folder(module) / "module.yaml"
@@ -263,6 +278,7 @@ def load_module(course: Course, module: str) -> ModuleFile:
             raise UsageError(
                 f"{path}:{locate('earlier', at)}: earlier: there is no file {name!r} in {course.reference}"
             )
+    check_policy(settings.policy, path, locate)
     from grader.box.worker import BINDINGS
 
     if settings.binding not in BINDINGS:
@@ -367,6 +383,7 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
         limits=limits,
         preload=settings.preload,
         earlier=settings.earlier,
+        policy=settings.policy,
     )
     return assignment, tuple(
         msgspec.structs.replace(d, check=c) for d, c in zip(declared, checks_, strict=True)

@@ -113,6 +113,20 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output_mb: int = 16
 
 
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a course does about right values by other means, for each kind of flag.
+
+    "flag": shown to a TA, no point is lost; "allow": not even that; a number: the share of the points of
+    the checks concerned that is deducted.
+    """
+
+    foreign_autodiff: float | str = "flag"
+    differences: float | str = "flag"
+    complex_step: float | str = "flag"
+    lookup_table: float | str = "flag"
+    hidden_code: float | str = "flag"
+
+
 class Assignment(msgspec.Struct, frozen=True):
     """One module of a course as the grader needs it: everything but the strategies and the reference."""
 
@@ -126,6 +140,7 @@ class Assignment(msgspec.Struct, frozen=True):
     limits: Limits
     preload: tuple[str, ...] = ()
     earlier: tuple[str, ...] = ()
+    policy: Policy = Policy()
 
     def task(self, task_id: str) -> Task:
         """The task of that id; KeyError when there is none."""
@@ -251,8 +266,31 @@ class TaskScore(msgspec.Struct, frozen=True):
     max_score: float
 
 
+class Flag(msgspec.Struct, frozen=True):
+    """Right values by means that a course may not want, for a TA to look at.
+
+    kind: a key of Policy; sentence: what it looks like; evidence: lines that say where and what was seen
+    (`student.py:12 import torch`); checks: keys of the passed checks that it concerns; deducted: such a
+    key -> points taken. Without a rule of the course nothing is taken.
+    """
+
+    kind: str
+    sentence: str
+    evidence: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    deducted: dict[str, float] = {}
+
+    @property
+    def points(self) -> float:
+        """All points that this flag takes."""
+        return sum(self.deducted.values())
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is known of one grading. Every view is made from this and nothing else."""
+    """Everything that is known of one grading. Every view is made from this and nothing else.
+
+    score: the sum of the tasks' scores less what the flags deduct; None while a check is held.
+    """
 
     schema: str = "backcheck/report/1"
     submission: str
@@ -268,3 +306,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     complete: bool
     provenance: Provenance
+    flags: tuple[Flag, ...] = ()

@@ -1,8 +1,8 @@
 """The worker: takes a submission and questions over the wire, answers with plain values, knows nothing else.
 
 It never judges, and it never holds an expected answer: whatever the student's code does to this process
-can change answers only. Three messages come in (`open`, `ask`, `bye`), each with an id that every reply
-repeats. A long `ask` is answered in several parts, so that a case that never ends costs its own answer
+can change answers only. Four messages come in (`open`, `ask`, `watch`, `bye`), each with an id that every
+reply repeats. A long `ask` is answered in several parts, so that a case that never ends costs its own answer
 and not those before it.
 """
 
@@ -20,6 +20,7 @@ from typing import Any
 
 from grader.box import imports, wire
 from grader.box.faults import Blocked, InputMutated, Missing, TimeLimit
+from grader.box.watch import Watch
 from grader.box.wire import Raised, WireError, clean, type_name
 
 FLUSH_SECONDS = 0.005
@@ -224,6 +225,28 @@ class Worker:
         self.clock.stop()
         yield self.part(first, answers, began) | {"done": True}
 
+    def watch(self, message: dict[str, Any]) -> dict[str, Any]:
+        """A few cases of several questions again, those marked under a profile: what ran, the answers, and
+        which of the modules that are asked about are loaded."""
+        told = []
+        self.clock.start(float(message["seconds"]))
+        for ask in message["asks"]:
+            question = self.questions[ask["question"]]
+            watch = Watch(self.root)
+            answers = []
+            for number, frame in enumerate(ask["cases"]):
+                inputs = wire.decode(frame)
+                before = kept(inputs)
+                if number < ask["watched"]:
+                    watch.begin()
+                answer = self.guarded(question, self.subject, **ask["given"], **inputs)
+                watch.end()
+                answers.append(self.encoded(answer, before, inputs))
+            told.append(watch.told() | {"answers": answers})
+        self.clock.stop()
+        loaded = [name for name in message["modules"] if name in sys.modules]
+        return {"told": told, "loaded": loaded, "done": True}
+
     def part(self, first: int, answers: list[bytes], began: float) -> dict[str, Any]:
         return {"first": first, "answers": answers, "cpu": time.process_time() - began}
 
@@ -253,6 +276,8 @@ class Worker:
             reply = {"id": message["id"]}
             if message["do"] == "open":
                 self.channel.send(reply | self.open(message))
+            elif message["do"] == "watch":
+                self.channel.send(reply | self.watch(message))
             else:
                 for part in self.ask(message):
                     self.channel.send(reply | part)

@@ -23,6 +23,9 @@ from grader.box.wire import WireError
 from grader.errors import SandboxLost
 from grader.judge.compare import COMPARISONS, show
 from grader.judge.diagnose import Failure, diagnose
+from grader.judge.policy import flags as flags_of
+from grader.judge.probe import Look, look
+from grader.judge.reading import Finding, read
 from grader.judge.script import snippet
 from grader.judge.shrink import Shrinker
 from grader.model import (
@@ -30,6 +33,7 @@ from grader.model import (
     CaseBank,
     Check,
     Counterexample,
+    Flag,
     Mismatch,
     Outcome,
     Provenance,
@@ -99,7 +103,11 @@ def judge(check: Check, expected: bytes, slack: bytes, observed: bytes) -> Fault
 
 
 class Grading:
-    """The grading of one submission; `run` gives the report."""
+    """The grading of one submission; `run` gives the verdicts.
+
+    findings: what was read in the submission's files. Where given, even if there are none, passed checks
+    are looked at once more, for `seen`.
+    """
 
     def __init__(
         self,
@@ -111,6 +119,7 @@ class Grading:
         keys: Sequence[str] = (),
         shrinker: Shrinker | None = None,
         progress: Progress | None = None,
+        findings: Sequence[Finding] | None = None,
     ) -> None:
         self.module = module
         self.assignment = module.assignment
@@ -120,7 +129,9 @@ class Grading:
         self.keys = tuple(keys)
         self.shrinker = shrinker
         self.progress = progress
+        self.findings = findings
         self.verdicts: dict[str, Verdict] = {}
+        self.seen = Look()
         self.opened: Opened | None = None
 
     def run(self) -> dict[str, Verdict]:
@@ -136,6 +147,12 @@ class Grading:
                 if self.progress is not None:
                     self.progress(check, done, len(checks))
                 self.verdicts[check.key] = self._guarded(check, session)
+            if self.findings is not None:
+                # A fault here must not cost the report: the verdicts are complete.
+                with contextlib.suppress(Exception):
+                    self.seen = look(
+                        self.module, session, self.verdicts, self.findings, self.shrinker
+                    )
         return self.verdicts
 
     def _guarded(self, check: Check, session: Session) -> Verdict:
@@ -481,8 +498,16 @@ def grade(
     graded = (
         overlaid(submission, earlier) if earlier and earlier_mode == "reference" else submission
     )
+    findings = read_carefully(graded, module.assignment)
     run = Grading(
-        module, graded, sandbox, only=only, keys=keys, shrinker=shrinker, progress=progress
+        module,
+        graded,
+        sandbox,
+        only=only,
+        keys=keys,
+        shrinker=shrinker,
+        progress=progress,
+        findings=findings,
     )
     verdicts = run.run()
     hints = _import_hints(run.opened)
@@ -504,7 +529,17 @@ def grade(
         hints=tuple(hints),
         seconds=time.perf_counter() - began,
         earlier_mode=earlier_mode,
+        flags=flags_of(module.assignment, verdicts, findings, run.seen),
     )
+
+
+def read_carefully(submission: Submission, assignment: Assignment) -> list[Finding]:
+    """What is read in a submission's files. A file that upsets the reader costs what it would have shown."""
+    try:
+        return read(submission.files, assignment.expects)
+    except Exception as error:
+        what = f"its files could not be read ({type(error).__name__})"
+        return [Finding("hidden_code", f"{assignment.expects[0]}:1", what)]
 
 
 def overlaid(submission: Submission, files: dict[str, bytes]) -> Submission:
@@ -606,8 +641,9 @@ def report(
     hints: tuple[str, ...],
     seconds: float,
     earlier_mode: str,
+    flags: tuple[Flag, ...] = (),
 ) -> Report:
-    """Puts a report together from verdicts."""
+    """Puts a report together from verdicts, and takes from its score what flags deduct."""
     assignment = module.assignment
     tasks = []
     for task in assignment.tasks:
@@ -618,7 +654,9 @@ def report(
         score = None if held else _rounded(sum(v.score or 0.0 for v in own))
         tasks.append(TaskScore(task.id, task.title, score, task.points))
     held = any(t.score is None for t in tasks)
-    score = None if held else _rounded(sum(t.score or 0.0 for t in tasks))
+    earned = sum(t.score or 0.0 for t in tasks)
+    deducted = sum(flag.points for flag in flags)
+    score = None if held else _rounded(max(0.0, earned - deducted))
     from importlib.metadata import version
 
     return Report(
@@ -654,6 +692,7 @@ def report(
             course=course,
             earlier=earlier_mode,
         ),
+        flags=flags,
     )
 
 

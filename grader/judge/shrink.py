@@ -137,6 +137,28 @@ class Shrinker:
         self.finished = left > 0 and time.monotonic() < end
         return best_answer
 
+    def fresh(
+        self, key: str, cases: CaseBank, seed: int, count: int
+    ) -> list[tuple[bytes, bytes, bytes]]:
+        """Up to `count` cases of a check that its bank does not hold, drawn with that seed: each with the
+        reference's answer and its slack. None of them where the domain has no others."""
+        try:
+            self._load()
+            assert self.declared is not None
+            assert self.reference is not None
+            item = self.declared[key]
+            known = set(cases.cases)
+            # From the whole of the domain, not from its beginning, where everything is small.
+            drawn = [f for f in bank.draw_cases(item, seed, 8 * count) if f not in known][-count:]
+            answers = bank.ask_reference(item.check, drawn, self.reference, may_raise=True)
+            return [
+                (frame, answer, self._slack(item.check, frame, answer, self.reference))
+                for frame, answer in zip(drawn, answers, strict=True)
+                if answer is not None
+            ]
+        except (GraderError, KeyError):
+            return []
+
     def _slack(self, check: Check, frame: bytes, expected: bytes, reference: Session) -> bytes:
         """How far rounding moves the reference's answer to a new case; see `grader.bank`."""
         moved = bank.ask_reference(check, [bank.nudged(frame)], reference, may_raise=True)[0]

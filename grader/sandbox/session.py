@@ -49,6 +49,28 @@ class Reply(msgspec.Struct, frozen=True):
     cpu_seconds: float = 0.0
 
 
+class Ask(msgspec.Struct, frozen=True):
+    """A few cases of one question, the first `watched` of them with an eye on what runs."""
+
+    question: str
+    given: dict[str, Any]
+    cases: list[bytes]
+    watched: int
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """What a worker says of an Ask. It is student code's own word: cleaned and capped, and a hint for a
+    person.
+
+    answers: frames, one per case; ran: functions of the submission, by file and first line; pairs:
+    (backward, forward, calls next to the input, calls with a complex number).
+    """
+
+    answers: tuple[bytes, ...] = ()
+    ran: frozenset[tuple[str, int]] = frozenset()
+    pairs: tuple[tuple[str, str, int, int], ...] = ()
+
+
 class Opened(msgspec.Struct, frozen=True):
     """What came of importing the submission: module -> why it failed, and what was worked around."""
 
@@ -175,6 +197,28 @@ class Session:
             return Reply([], End.PROTOCOL, "more answers than cases")
         return Reply(answers, end, detail, min(cpu, seconds * 10))
 
+    def watch(
+        self, asks: Sequence[Ask], modules: Sequence[str], *, seconds: float
+    ) -> tuple[list[Watched], tuple[str, ...]]:
+        """What is seen of a few cases, all in one message, and which of `modules` are loaded by then.
+        Nothing at all from a worker that ends or babbles."""
+        self.open()
+        if self.process is None:
+            return [], ()
+        message = {
+            "do": "watch",
+            "asks": [msgspec.structs.asdict(ask) for ask in asks],
+            "modules": list(modules),
+            "seconds": seconds,
+        }
+        try:
+            reply = self._exchange(message, seconds)[-1]
+            told = [as_watched(one, ask) for one, ask in zip(reply["told"], asks, strict=True)]
+            return told, tuple(name for name in modules if name in reply["loaded"])
+        except (_Ended, LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
+            self.close()
+            return [], ()
+
     def _exchange(
         self, message: dict[str, Any], seconds: float, parts: list[dict[str, Any]] | None = None
     ) -> list[dict[str, Any]]:
@@ -295,6 +339,25 @@ class _Deadline:
     def _wall(self) -> None:
         if self.wall_left < 0:
             raise _Ended(End.TIMED_OUT, "the wall clock's limit")
+
+
+def as_watched(told: dict[str, Any], ask: Ask) -> Watched:
+    """What a worker told of an Ask as a record, with nothing in it that could do harm.
+
+    Raises LookupError, TypeError, ValueError, ArithmeticError or AttributeError for what is none.
+    """
+    return Watched(
+        answers=tuple(f for f in told["answers"][: len(ask.cases)] if isinstance(f, bytes)),
+        ran=frozenset((str(path), int(line)) for path, line in told["ran"][:5000]),
+        pairs=tuple(
+            (clean(str(back), 80), clean(str(fore), 80), _count(near), _count(strange))
+            for back, fore, near, strange in told["pairs"][:40]
+        ),
+    )
+
+
+def _count(number: Any) -> int:
+    return min(max(int(number), 0), 10**6)
 
 
 def as_raised(raised: wire.Raised) -> Raised:
