@@ -1,15 +1,38 @@
 """What a student may see of a report before the hidden checks are shown.
 
-Only the checks are cut. The notes and the hints are taken to be the student's own.
+Only the checks and the flags are cut. The notes and the hints are taken to be the student's own.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from grader.model import Report, Visibility
+from grader.model import Flag, Report, Visibility
 from grader.report.outline import subtotal, total
 from grader.report.text import count
+
+
+def flags_for_student(report: Report) -> tuple[Flag, ...]:
+    """The flags that took points of visible checks, for a student is owed the reason. The others are for a
+    TA alone. What speaks of hidden checks is left out."""
+    open_ = {f"{v.task}/{v.title}" for v in report.checks if v.visibility is Visibility.VISIBLE}
+    kept = []
+    for flag in report.flags:
+        deducted = {key: taken for key, taken in flag.deducted.items() if key in open_}
+        if deducted:
+            kept.append(
+                msgspec.structs.replace(
+                    flag,
+                    deducted=deducted,
+                    checks=tuple(key for key in flag.checks if key in open_),
+                    evidence=flag.evidence if open_.issuperset(flag.checks) else (),
+                )
+            )
+    return tuple(kept)
+
+
+def _less(score: float | None, flags: tuple[Flag, ...]) -> float | None:
+    return None if score is None else max(0.0, score - sum(flag.points for flag in flags))
 
 
 def for_student(report: Report) -> Report:
@@ -19,6 +42,7 @@ def for_student(report: Report) -> Report:
     """
     checks = tuple(v for v in report.checks if v.visibility is Visibility.VISIBLE)
     absent = [v for v in report.checks if v.visibility is not Visibility.VISIBLE]
+    report = msgspec.structs.replace(report, flags=flags_for_student(report))
     if not absent:
         return report
     named = {name for v in absent for name in (v.title, f"{v.task}/{v.title}")}
@@ -27,7 +51,7 @@ def for_student(report: Report) -> Report:
         report,
         checks=checks,
         tasks=tuple(subtotal(task, checks) for task in report.tasks if task.id in left),
-        score=total(v.score for v in checks),
+        score=_less(total(v.score for v in checks), report.flags),
         max_score=sum(v.max_score for v in checks),
         notes=(
             *report.notes,

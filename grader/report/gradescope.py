@@ -16,6 +16,9 @@ from grader.report.outline import (
     WAITING,
     WORDS,
     answers,
+    deducted_line,
+    evidence_lines,
+    flag_line,
     held_line,
     incomplete_line,
     mismatch_line,
@@ -64,6 +67,17 @@ def results(report: Report, *, stdout_visibility: Visibility | None = None) -> d
                 for name, version in sorted(report.provenance.versions.items())
             },
             "graded_at": visible(report.provenance.graded_at),
+            # For instructors: students do not see extra_data.
+            "flags": [
+                {
+                    "kind": visible(flag.kind),
+                    "told": flag_line(flag),
+                    "evidence": evidence_lines(flag),
+                    "checks": [one_line(visible(key)) for key in flag.checks],
+                    "deducted": _number(flag.points),
+                }
+                for flag in report.flags
+            ],
         },
     }
     if stdout_visibility is not None:
@@ -81,6 +95,12 @@ def _summary(report: Report) -> str:
     if absent:
         lines.append(f"{count(absent, 'more check')} will be shown later.")
     lines += [incomplete_line(report)] if not report.complete else []
+    lines += [deducted_line(shown)] if deducted_line(shown) else []
+    later = sum(flag.points for flag in report.flags) - sum(flag.points for flag in shown.flags)
+    if later > 1e-9 and report.score is not None:
+        lines.append(f"{points(later)} more points are deducted from checks that are shown later.")
+    for flag in shown.flags:
+        lines += [f"Deducted: {flag_line(flag)}", *(f"  {line}" for line in evidence_lines(flag))]
     lines += [f"Next: {visible(hint)}" for hint in report.hints]
     lines += [f"Note: {visible(note)}" for note in report.notes]
     return cut("\n".join(lines), characters=8000, lines=100)

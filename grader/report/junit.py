@@ -13,6 +13,9 @@ from grader.report.outline import (
     WORDS,
     answers,
     box_line,
+    deducted_line,
+    evidence_lines,
+    flag_line,
     mismatch_line,
     outline,
     score_line,
@@ -42,10 +45,23 @@ def render(report: Report) -> str:
             "sandbox": box_line(report),
         }.items():
             ET.SubElement(properties, "property", {"name": name, "value": value})
+        for name, value in _flags(report, part.task.id):
+            ET.SubElement(properties, "property", {"name": name, "value": value})
         for verdict in part.checks:
             _case(suite, report.module, verdict)
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _flags(report: Report, task: str) -> list[tuple[str, str]]:
+    """The flags that concern a task, those that concern no check with every task, and the deduction."""
+    told = []
+    for flag in report.flags:
+        if not flag.checks or any(key.startswith(f"{task}/") for key in flag.checks):
+            value = " | ".join([flag_line(flag), *evidence_lines(flag)])
+            told.append((f"flag.{_plain(flag.kind)}", cut(value, characters=4000, lines=1)))
+    line = deducted_line(report)
+    return [*told, ("deducted", line)] if line else told
 
 
 def _case(suite: ET.Element, module: str, verdict: Verdict) -> None:

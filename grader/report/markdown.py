@@ -15,6 +15,9 @@ from grader.report.outline import (
     Part,
     answers,
     box_line,
+    deducted_line,
+    evidence_lines,
+    flag_line,
     held_line,
     incomplete_line,
     mismatch_line,
@@ -44,6 +47,11 @@ def render(report: Report) -> str:
     blocks += [f"> {_text(stopped_line(group))}" for group in told.common]
     for part in told.parts:
         blocks += _part(part)
+    if report.flags:
+        blocks.append("### For a TA")
+        for flag in report.flags:
+            lines = [f"- {_text(flag_line(flag))}"]
+            blocks.append("\n".join(lines + [f"  - {_code(e)}" for e in evidence_lines(flag)]))
     if report.hints:
         blocks += ["### Next", "\n".join(f"- {_text(hint)}" for hint in report.hints)]
     if report.notes:
@@ -57,7 +65,8 @@ def render(report: Report) -> str:
 
 
 def _warnings(report: Report) -> list[str]:
-    return [line for line in (held_line(report), incomplete_line(report)) if line]
+    lines = (held_line(report), incomplete_line(report), deducted_line(report))
+    return [line for line in lines if line]
 
 
 def _table(told: Outline) -> str:

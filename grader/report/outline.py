@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from grader.model import Counterexample, Outcome, Report, TaskScore, Verdict, Visibility
-from grader.report.text import count, one_line, points, visible
+from grader.model import Counterexample, Flag, Outcome, Report, TaskScore, Verdict, Visibility
+from grader.report.text import count, cut, one_line, points, visible
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -201,6 +201,31 @@ def held_line(report: Report) -> str:
         f"No score yet: {what} through a fault of the grader, not of yours. "
         "You lose no points by it, and a TA takes a look."
     )
+
+
+def deducted_line(report: Report) -> str:
+    """What the score is less than the points that were earned; empty where nothing is deducted, or while
+    there is no score."""
+    taken = sum(flag.points for flag in report.flags)
+    if not taken or report.score is None:
+        return ""
+    earned = sum(task.score or 0.0 for task in report.tasks)
+    return f"{points(taken)} of the {points(earned)} points earned are deducted for how values were found."
+
+
+def flag_line(flag: Flag) -> str:
+    """`A backward ... by differences of values. It concerns 2 checks; 5 points are deducted.`"""
+    concerned = count(len(flag.checks), "passed check")
+    told = f"It concerns {concerned}; " if flag.checks else "It concerns no passed check; "
+    taken = (
+        f"{points(flag.points)} points are deducted." if flag.points else "no point is deducted."
+    )
+    return f"{one_line(visible(flag.sentence))} {told}{taken}"
+
+
+def evidence_lines(flag: Flag) -> list[str]:
+    """What was read or seen, a line each."""
+    return [cut(one_line(visible(line)), characters=300, lines=1) for line in flag.evidence[:20]]
 
 
 def incomplete_line(report: Report) -> str:

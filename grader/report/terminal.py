@@ -25,6 +25,9 @@ from grader.report.outline import (
     answers,
     box_line,
     brief_line,
+    deducted_line,
+    evidence_lines,
+    flag_line,
     held_line,
     in_full,
     incomplete_line,
@@ -102,6 +105,7 @@ def render(
         full = len(part.faults) if verbose else full
         _part(screen, look, part, full)
         brief += len(part.faults) - full
+    _flags(screen, look, report)
     _foot(screen, look, report, brief, told_much=any(part.faults for part in told.parts))
     lines = page.getvalue().split("\n")
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
@@ -132,7 +136,7 @@ def _head(screen: Console, look: Look, report: Report, told: Outline) -> None:
     screen.print(_sides(title, Text(look.own(score_line(report)), style)))
     summary = [*tallies(report.checks), duration(report.seconds)]
     screen.print(Text(look.own(" · ".join(summary)), "dim"))
-    for line in (held_line(report), incomplete_line(report)):
+    for line in (held_line(report), incomplete_line(report), deducted_line(report)):
         if line:
             screen.print()
             screen.print(_marked(Text("!", "bold magenta"), Text(line), indent=0))
@@ -272,6 +276,22 @@ def _titles(
         if timed:
             line.append(f"  {count(verdict.cases_run, 'case')}, {duration(verdict.seconds)}")
         screen.print(Padding(line, (0, 0, 0, 6)))
+
+
+def _flags(screen: Console, look: Look, report: Report) -> None:
+    """How values were found, for a person to judge."""
+    if not report.flags:
+        return
+    screen.print()
+    screen.print(Text("For a TA", "bold"))
+    for flag in report.flags:
+        screen.print(_marked(Text("!", "bold magenta"), Text(look.said(flag_line(flag)))))
+        lines = evidence_lines(flag)
+        for line in lines if look.verbose else lines[:3]:
+            screen.print(Padding(Text(line, "dim", overflow="fold"), (0, 0, 0, 4)))
+        if len(lines) > 3 and not look.verbose:
+            rest = look.own(f"… and {count(len(lines) - 3, 'more line')}")
+            screen.print(Padding(Text(rest, "dim"), (0, 0, 0, 4)))
 
 
 def _foot(screen: Console, look: Look, report: Report, brief: int, *, told_much: bool) -> None:

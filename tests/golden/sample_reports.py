@@ -8,6 +8,7 @@ import msgspec
 
 from grader.model import (
     Counterexample,
+    Flag,
     Mismatch,
     Outcome,
     Provenance,
@@ -387,6 +388,44 @@ def import_failure() -> Report:
     )
 
 
+def flagged() -> Report:
+    """Everything passed, two things by means that the course does not want: one costs points."""
+    mul, log = (
+        "2.4/Mul sums its gradients over broadcast axes",
+        "2.4/Log sends back upstream / x",
+    )
+    report = module2({"Permute reorders the axes": {"visibility": Visibility.HIDDEN}})
+    return msgspec.structs.replace(
+        report,
+        score=48.0,
+        flags=(
+            Flag(
+                "foreign_autodiff",
+                "It uses a library that can differentiate by itself.",
+                ("minitorch/tensor_functions.py:12 import torch",),
+                ("2.3/Permute reorders the axes",),
+            ),
+            Flag(
+                "differences",
+                "A backward seems to find its derivative by differences of values.",
+                (
+                    "minitorch/tensor_functions.py:140 (f(x + h) - f(x - h)) / (2 * h) in Mul.backward",
+                    "minitorch/tensor_functions.py:171 central(...) in Log.backward",
+                    "Log.backward calls Log.forward next to its input, 10 times in 5 cases",
+                    "Mul.backward calls Mul.forward next to its input, 20 times in 5 cases",
+                ),
+                (mul, log),
+                {mul: 1.5, log: 0.5},
+            ),
+            Flag(
+                "hidden_code",
+                "It runs code that reading cannot see. This may be harmless.",
+                ("a.py:1 exec of a text",),
+            ),
+        ),
+    )
+
+
 SCRIPT = "<script>document.title='owned';fetch('http://127.0.0.1:9/x')</script>"
 IMAGE = "<img src=http://127.0.0.1:9/p.png onerror=\"document.title='owned'\">"
 RIGHT_TO_LEFT = "\u202egnp.exe\u202c"
@@ -394,7 +433,7 @@ RIGHT_TO_LEFT = "\u202egnp.exe\u202c"
 
 def hostile() -> Report:
     """A student who writes for the grader's views rather than for the course."""
-    return module2(
+    report = module2(
         {
             "index_to_position of a scalar is 0": {
                 "outcome": Outcome.RAISED,
@@ -445,6 +484,15 @@ def hostile() -> Report:
         notes=(f"left out: {IMAGE}", "[bold]left out[/bold]: \x1b]8;;http://x\x07link"),
         hints=(SCRIPT,),
     )
+    flag = Flag(
+        "differences",
+        f"{SCRIPT}[red]x[/red] @everyone\n# x",
+        (f"{IMAGE}{RIGHT_TO_LEFT}", "```\n</details>", "\x1b[2J\ud800 |a|b|", *["x" * 5000] * 30),
+        ("2.1/index_to_position follows the strides", f"{SCRIPT}/x"),
+        {"2.1/index_to_position follows the strides": 0.25},
+    )
+    assert report.score is not None
+    return msgspec.structs.replace(report, flags=(flag,), score=report.score - 0.25)
 
 
 REPORTS: dict[str, Callable[[], Report]] = {
@@ -454,4 +502,5 @@ REPORTS: dict[str, Callable[[], Report]] = {
     "held": held,
     "import_failure": import_failure,
     "hostile": hostile,
+    "flagged": flagged,
 }

@@ -43,6 +43,12 @@ def test_view(view: str, golden: SnapshotAssertion) -> None:
     assert golden == VIEWS[view](REPORTS["buggy"]())
 
 
+@pytest.mark.parametrize("view", ["html", "gradescope", "markdown", "junit"])
+def test_flags(view: str, golden: SnapshotAssertion) -> None:
+    """What a TA reads of means that a course may not want, and what a student does."""
+    assert golden == VIEWS[view](REPORTS["flagged"]())
+
+
 def test_held_report_for_github(golden: SnapshotAssertion) -> None:
     """The summary page of a job whose report has no score yet."""
     assert golden == VIEWS["markdown"](REPORTS["held"]())

@@ -23,6 +23,13 @@ def test_round_trip(name: str) -> None:
     assert report == from_json(to_json(report))
 
 
+def test_a_report_of_the_time_before_flags_is_read() -> None:
+    """What was stored without the key is a report without flags."""
+    stored = json.loads(to_json(buggy()))
+    del stored["flags"]
+    assert from_json(json.dumps(stored).encode()) == buggy()
+
+
 def test_hostile_text_becomes_stable() -> None:
     """A lone surrogate, which UTF-8 cannot hold, is an escape after the first writing; nothing else moves."""
     written = to_json(hostile())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -14,10 +15,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from sample_reports import REPORTS, SCRIPT, blank, buggy, full_marks, held, hostile, import_failure
+from sample_reports import (
+    REPORTS,
+    SCRIPT,
+    blank,
+    buggy,
+    flagged,
+    full_marks,
+    held,
+    hostile,
+    import_failure,
+)
 
 from grader.model import Outcome, Report, TaskScore, Verdict, Visibility
-from grader.report import VIEWS, html, junit, markdown, terminal
+from grader.report import VIEWS, gradescope, html, junit, markdown, terminal
 from grader.report.audience import for_student
 from grader.report.outline import MISMATCHES, SHOWN_LATER, WORDS, outline, share, tallies
 from grader.report.text import cut, duration, one_line, points, visible
@@ -437,6 +448,31 @@ def test_a_student_sees_nothing_of_hidden_checks() -> None:
         told = render(report)
         assert "used twice" not in told, name
         assert name == "junit" or "1 check more will be graded" in one_line(told), name
+
+
+def test_a_student_is_told_of_a_flag_only_where_it_took_points() -> None:
+    """What took points is explained; the rest, and what speaks of hidden checks, is for a TA."""
+    report = flagged()
+    seen = for_student(report)
+    (flag,) = seen.flags
+    assert flag == report.flags[1]
+    assert seen.score == pytest.approx(sum(v.score or 0.0 for v in seen.checks) - 2.0)
+    hidden = "2.3/Permute reorders the axes"
+    both = msgspec.structs.replace(
+        flag, checks=(*flag.checks, hidden), deducted={**flag.deducted, hidden: 0.25}
+    )
+    (told,) = for_student(msgspec.structs.replace(report, flags=(both,))).flags
+    assert told == msgspec.structs.replace(flag, evidence=())
+    sent = json.loads(gradescope.render(msgspec.structs.replace(report, flags=(both,))))
+    assert "0.25 more points are deducted from checks that are shown later." in sent["output"]
+    assert "central" not in sent["output"]
+
+
+def test_flags_change_nothing_while_there_is_no_score() -> None:
+    """A held check leaves the report without a score, and without a sum to deduct from."""
+    report = msgspec.structs.replace(held(), flags=flagged().flags)
+    for name, render in VIEWS.items():
+        assert "points earned are deducted" not in one_line(render(report)), name
 
 
 def test_a_report_without_hidden_checks_stays_as_it_is() -> None:
