@@ -1,4 +1,4 @@
-"""Right submissions written differently: each earns every point, under every seed.
+"""Right submissions written differently: each earns every point, under every seed, and no flag.
 
 A folder here holds the files that take the place of the reference's; the first lines of each say what is
 different.
@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from grader.judge.grade import Grading
+from grader.judge.reading import read
 from grader.model import Outcome, Submission
 
 HERE = Path(__file__).parent
@@ -53,8 +54,11 @@ def test_a_right_variant_earns_every_point(
     files = variant(folder)
     assert set(files) <= set(reference.files), "a variant replaces files of the reference"
     submission = msgspec.structs.replace(reference, id=folder.name, files=reference.files | files)
+    findings = read(submission.files, banks.three(module)[0].assignment.expects)
+    assert findings == []
     for seed, ready in enumerate(banks.three(module)):
-        verdicts = Grading(ready, submission, box).run().values()
+        run = Grading(ready, submission, box, findings=findings)
+        verdicts = run.run().values()
         lost = [
             f"draw {seed}: {v.task} {v.title}: {v.outcome.value}: {v.reason}"
             f" on {v.counterexample.inputs if v.counterexample else ''}"
@@ -62,6 +66,10 @@ def test_a_right_variant_earns_every_point(
             if v.outcome is not Outcome.PASSED
         ]
         assert lost == []
+        strange = {k: how for k, how in run.seen.checks.items() if how.moved[0] or how.pairs}
+        assert strange == {}
+        assert len(run.seen.checks) == len(verdicts)
+        assert run.seen.loaded == ()
 
 
 def test_every_variant_says_what_is_different() -> None:
