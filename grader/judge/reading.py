@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
+import time
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -56,6 +57,8 @@ TABLE_KEYS = 8  # entries of a dict, or comparisons with a constant, that look l
 TABLE_NUMBERS = 64  # numbers in one list
 LONG_TEXT = 1000  # characters of a constant that may hold data
 LARGEST_FILE = 1 << 19
+LARGEST_SUM = 1 << 22  # bytes of all files together
+SECONDS = 5.0  # processor time for a whole submission; honest ones take some milliseconds
 LARGEST_STEP = 0.01
 SHORT = 120
 
@@ -79,6 +82,10 @@ class Finding(msgspec.Struct, frozen=True):
     functions: frozenset[Place] = frozenset()
     owners: frozenset[str] = frozenset()
     sure: bool = True
+
+
+class _TooLong(Exception):
+    """Raised inside the reader when its time is used up."""
 
 
 class _Function:
@@ -206,6 +213,8 @@ def _walk(file: _File, tree: ast.Module) -> None:
             continue
         # A method may stand under a condition.
         owner_below = owner if kind in (ast.If, ast.Try, ast.With) else ""
+        if kind is ast.Expr and isinstance(node.value, ast.Constant):
+            continue  # a text that stands for a comment
         _note(file, here, node, kind, bound)
         if kind in (ast.Assign, ast.AnnAssign) and here is file.top:
             targets = node.targets if kind is ast.Assign else [node.target]
@@ -331,6 +340,8 @@ class Reader:
 
     def __init__(self, files: dict[str, bytes], expects: Iterable[str]) -> None:
         self.files = files
+        self.until = time.process_time() + SECONDS
+        self.size = 0
         self.unread: list[tuple[str, str]] = []
         self.parsed: dict[str, _File] = {}  # by module
         waiting = list(expects)
@@ -365,6 +376,10 @@ class Reader:
 
     def _parse(self, path: str) -> _File | None:
         data = self.files[path]
+        self.size += len(data)
+        if self.size > LARGEST_SUM or time.process_time() > self.until:
+            self.unread.append((path, "one of too many to be read"))
+            return None
         if len(data) > LARGEST_FILE:
             self.unread.append((path, f"{len(data) >> 10} KiB long, too long to be read"))
             return None
@@ -450,6 +465,7 @@ class Reader:
                     here = waiting.pop()
                     if id(here) in seen:
                         continue
+                    self.tick()
                     seen.add(id(here))
                     found.setdefault(id(here), (here, set()))[1].add(root)
                     if id(here) not in edges:
@@ -461,8 +477,24 @@ class Reader:
 
     def findings(self) -> list[Finding]:
         """Everything that was found, in the order of the files."""
-        found = [*self.foreign(), *self.hidden(), *self.methods(), *self.tables()]
+        found: list[Finding] = []
+        try:
+            for look in (self.hidden, self.foreign, self.methods, self.tables):
+                for finding in look():
+                    found.append(finding)
+                    self.tick()
+        except _TooLong:
+            path = min(file.path for file in self.parsed.values())
+            what = (
+                f"not all could be read within {SECONDS:g} s: the files are made to be hard to read"
+            )
+            found.append(Finding("hidden_code", f"{path}:1", what))
         return sorted(set(found), key=lambda f: (f.kind, _in_order(f.where), f.what))
+
+    def tick(self) -> None:
+        """Raises _TooLong when the time is used up: who reads must not wait for who is read."""
+        if time.process_time() > self.until:
+            raise _TooLong
 
     def own(self, top: str) -> bool:
         """Whether a top-level module is the submission's own file."""
@@ -525,6 +557,7 @@ class Reader:
     def methods(self) -> Iterator[Finding]:
         """Difference quotients and complex numbers that a backward reaches."""
         for function, roots in self.from_roots().values():
+            self.tick()
             file = function.file
             told = _told_roots(function, roots)
             for line, what in quotients(function):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -592,6 +593,27 @@ def test_no_text_upsets_the_reader(text: str) -> None:
     found = read(files, ["student", "other"])
     assert Finding("foreign_autodiff", "other.py:1", "import torch") in found
     assert {f.kind for f in found} <= {"foreign_autodiff", "hidden_code", "lookup_table"}
+
+
+def test_files_that_are_made_to_be_hard_to_read_cost_a_few_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from grader.judge import reading
+
+    monkeypatch.setattr(reading, "SECONDS", 0.5)
+    body = " ".join(f"f{n}_back;" for n in range(300))
+    text = "\n".join(f"def f{n}_back(): {body}" for n in range(300))
+    text += "\nimport torch\n" * 500
+    began = time.process_time()
+    found = read({f"student/m{n}.py": text.encode() for n in range(20)}, ["student"])
+    assert time.process_time() - began < 5.0
+    assert any("hard to read" in f.what or "too many" in f.what for f in found)
+
+
+def test_a_text_that_stands_for_a_comment_is_no_table() -> None:
+    quotes = '"' * 3
+    text = f"x = 1\n{quotes}{'old code ' * 500}{quotes}\n"
+    assert read({"student.py": text.encode()}, ["student"]) == []
 
 
 def test_a_file_that_is_too_long_to_be_read_is_said_to_be() -> None:
