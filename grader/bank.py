@@ -43,7 +43,12 @@ FRAMES = ("cases", "answers", "slack")
 NUDGE = 2.0**-30
 PER_ROUNDING = 2.0**-22
 KEY_LIMITS = Limits(
-    check_seconds=60, import_seconds=60, run_seconds=3600, memory_mb=4096, output_mb=256
+    check_seconds=60,
+    import_seconds=60,
+    run_seconds=3600,
+    compile_seconds=60,
+    memory_mb=4096,
+    output_mb=256,
 )
 
 Progress = Callable[

@@ -62,6 +62,7 @@ class SomeLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     check_seconds: float | None = None
     import_seconds: float | None = None
     run_seconds: float | None = None
+    compile_seconds: float | None = None
     wall_factor: float | None = None
     memory_mb: int | None = None
     output_mb: int | None = None
@@ -214,12 +215,13 @@ def load_course(root: Path) -> Course:
 
 
 def check_limits(limits: Limits | SomeLimits, path: Path, locate: Any, *keys: str) -> None:
-    """Raises UsageError for a limit that is no positive number."""
+    """Raises UsageError for a limit that is no positive number; `compile_seconds` may be 0."""
     for name, value in msgspec.structs.asdict(limits).items():
-        if value is not None and not 0 < value < math.inf:
+        none = name == "compile_seconds"
+        if value is not None and not (0 < value < math.inf or (none and value == 0)):
             raise UsageError(
                 f"{path}:{locate(*keys, name)}: {'.'.join([*keys, name])}: "
-                f"expected more than 0, not {value:g}"
+                f"expected {'0 or more' if none else 'more than 0'}, not {value:g}"
             )
 
 

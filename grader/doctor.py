@@ -87,7 +87,7 @@ def _sandboxes() -> list[Finding]:
             Finding(
                 "sandbox: process",
                 True,
-                "works, and protects nobody: for your own code",
+                "works, for practice: it protects nobody from the code",
                 needed=True,
             )
         )

@@ -101,16 +101,23 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a submission may use.
 
     check_seconds, import_seconds, run_seconds: CPU seconds of the box (for one check, for the import,
-    for the whole run); wall_factor: the wall clock's limit is this many times the CPU's, plus five
+    for the whole run); compile_seconds: what the first case of a check may use on top, because a compiled
+    kernel is compiled when it is first called; wall_factor: the wall clock's limit is this many times the CPU's, plus five
     seconds; memory_mb: MiB beyond what the empty box already maps; output_mb: MiB in one answer.
     """
 
     check_seconds: float = 5.0
     import_seconds: float = 10.0
     run_seconds: float = 120.0
+    compile_seconds: float = 0.0
     wall_factor: float = 8.0
     memory_mb: int = 512
     output_mb: int = 16
+
+    @property
+    def last_resort_seconds(self) -> float:
+        """CPU seconds after which a worker ends by itself, where no grader is left to end it."""
+        return 2 * self.run_seconds + 60 + 100 * self.compile_seconds
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -24,8 +24,6 @@ import sys
 from collections import deque
 from typing import Any, NamedTuple, NoReturn
 
-from grader.box.walls import kernel
-
 RECORD = struct.Struct(">BII")  # kind, channel, length
 LARGEST = 1 << 20
 PIECE = 1 << 16
@@ -390,6 +388,9 @@ def main(plan: dict[str, Any]) -> NoReturn:
     plan: the zygote's (see `grader.box.zygote`), and `environment`, which takes the place of what the
     container was started with. Standard input and output are the grader's stream.
     """
+    # What the grader's end imports of this module must be there on every system.
+    from grader.box.walls import kernel
+
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     os.environ.clear()
     os.environ.update(plan["environment"])

@@ -54,6 +54,12 @@ def main(control_fd: int) -> None:
     for binding in Path(__file__).parent.glob("bindings/[!_]*.py"):
         with contextlib.suppress(ImportError):  # it needs what this course does not have
             importlib.import_module(f"grader.box.bindings.{binding.stem}")
+    parallel = sys.modules.get("numba.np.ufunc.parallel")
+    if getattr(parallel, "_is_initialized", False):
+        # Its threads would not be in what is forked, and GNU OpenMP ends a process that is forked so.
+        raise SystemExit(
+            "preload: a parallel kernel of numba has run; preload what only defines it"
+        )
     gc.collect()
     gc.freeze()
     guard(control, plan, serve, grader)

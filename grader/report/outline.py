@@ -239,7 +239,7 @@ def box_line(report: Report) -> str:
     if report.provenance.protects:
         return name
     return (
-        f"{name}, which protects nobody: the code ran with all rights of the user who graded it. "
+        f"{name}: practice mode, which protects nobody. The code ran with all rights of the user who graded it. "
         "Grade only code you trust this way."
     )
 

@@ -502,7 +502,7 @@ class _Container:
             "scratch": f"/scratch/{slot}/room",
             "scratch_mb": SCRATCH_MB,
             "memory_mb": self.limits.memory_mb,
-            "cpu_seconds": 2 * self.limits.run_seconds + 60,
+            "cpu_seconds": self.limits.last_resort_seconds,
         }
         if not self.tell(porter.START, process.number, json.dumps(request).encode()):
             self.release(process)

@@ -448,7 +448,7 @@ class _Zygote:
             "scratch_mb": SCRATCH_MB,
             "memory_mb": limits.memory_mb,
             # The grader's own clock ends a run; this one is for the case that the grader cannot.
-            "cpu_seconds": 2 * limits.run_seconds + 60,
+            "cpu_seconds": limits.last_resort_seconds,
         }
 
         group = self._group(limits)

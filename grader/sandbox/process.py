@@ -1,8 +1,9 @@
-"""The portable sandbox: a worker is a plain child process. It separates; it protects nobody.
+"""The portable sandbox, for practice: a worker is a plain child process. It separates; it protects nobody.
 
-It runs wherever Python does, enforces limits on time and (on POSIX) memory, hands the child a cleared
-environment and a folder of its own, and kills the process tree. The child runs as the same user,
-sees the same files and the same network: for one's own code on one's own machine.
+It runs wherever Python does, enforces limits on time and, where the system has them, on memory and the size
+of files, hands the child a cleared environment and a folder of its own, and kills the process tree. The
+child runs as the same user, sees the same files and the same network: for one's own code on one's own
+machine. What a system lacks is found by looking for it, not by the system's name.
 """
 
 from __future__ import annotations
@@ -33,20 +34,41 @@ for name, place in (("grader", []), ("grader.box", [{box!r}])):
     sys.modules[name].__path__ = place
 {limits}
 read, write = os.dup(0), os.dup(1)
+try:
+    import msvcrt
+except ImportError:
+    pass
+else:
+    for end in (read, write): msvcrt.setmode(end, os.O_BINARY)
 null = os.open(os.devnull, os.O_RDWR)
 for stream in (0, 1, 2): os.dup2(null, stream)
 from grader.box.worker import serve
 serve(read, write, {scratch!r})
 """
+# Some systems have no such limits, others refuse or ignore them.
 _LIMITS = """
-import resource
-with open('/proc/self/statm') if os.path.exists('/proc/self/statm') else open(os.devnull) as f:
-    mapped = int((f.read().split() or ['0'])[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (mapped + {memory},) * 2)
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20,) * 2)
+try:
+    import resource
+except ImportError:
+    pass
+else:
+    with open('/proc/self/statm') if os.path.exists('/proc/self/statm') else open(os.devnull) as f:
+        mapped = int((f.read().split() or ['0'])[0]) * resource.getpagesize()
+    for which, size in (("AS", mapped + {memory}), ("CORE", 0), ("FSIZE", 64 << 20)):
+        try: resource.setrlimit(getattr(resource, "RLIMIT_" + which), (size, size))
+        except (AttributeError, ValueError, OSError): pass
 """
+_TRY_MEMORY = """
+import os, sys
+{limits}
+try: b"x" * {memory}
+except MemoryError: sys.exit(0)
+sys.exit(1)
+"""
+PROC = "/proc"
 KEPT = ("SYSTEMROOT", "PATH", "LD_LIBRARY_PATH")
+PRACTICE = "practice mode"
+STOP_ROUNDS = 20
 
 
 def worker_environment(scratch: str) -> dict[str, str]:
@@ -59,9 +81,11 @@ def worker_environment(scratch: str) -> dict[str, str]:
         | {
             "HOME": scratch,
             "TMPDIR": scratch,
+            "USERPROFILE": scratch,
             "LANG": "C.UTF-8",
             "PYTHONHASHSEED": "0",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "MALLOC_ARENA_MAX": "2",  # an arena maps 64 MiB, which RLIMIT_AS would count
             "NUMBA_CACHE_DIR": os.path.join(scratch, "numba"),
         }
     )
@@ -70,8 +94,22 @@ def worker_environment(scratch: str) -> dict[str, str]:
 def import_path() -> list[str]:
     """Where a worker finds the standard library and numpy; never the course or the rest of `grader`."""
     paths = sysconfig.get_paths()
-    standard = [p for p in sys.path if p.endswith(("lib-dynload", ".zip"))]
+    standard = [p for p in sys.path if p.endswith(("lib-dynload", ".zip", "DLLs"))]
     return list(dict.fromkeys([paths["stdlib"], *standard, paths["purelib"], paths["platlib"]]))
+
+
+def interpreter() -> str:
+    """What to start: where a virtual environment's Python only starts another one, that other one, because
+    limits and ends are those of the process that is known."""
+    base = getattr(sys, "_base_executable", None)
+    return base if base and not hasattr(os, "fork") and os.path.isfile(base) else sys.executable
+
+
+def limits_memory() -> bool:
+    """Whether this system holds a process to a limit on its memory, as tried once."""
+    code = _TRY_MEMORY.format(limits=_LIMITS.format(memory=32 << 20), memory=64 << 20)
+    command = [interpreter(), "-I", "-S", "-c", code]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 class ChildProcess:
@@ -80,22 +118,23 @@ class ChildProcess:
 
     def __init__(self, limits: Limits) -> None:
         self.scratch = tempfile.mkdtemp(prefix="backcheck-")
-        limit_code = _LIMITS.format(memory=limits.memory_mb << 20) if os.name == "posix" else ""
         code = _START.format(
             path=import_path(),
             box=str(Path(wire.__file__).parent),
             scratch=self.scratch,
-            limits=limit_code,
+            limits=_LIMITS.format(memory=limits.memory_mb << 20),
         )
         try:
             self.child = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", code],
+                [interpreter(), "-I", "-S", "-c", code],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=worker_environment(self.scratch),
                 cwd=self.scratch,
-                start_new_session=os.name == "posix",
+                start_new_session=hasattr(os, "setsid"),
+                # Where there are such groups, an interrupt from the keyboard is for the grader alone.
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 bufsize=0,
             )
         except OSError as error:
@@ -159,13 +198,11 @@ class ChildProcess:
 
     def kill(self) -> None:
         kill_descendants(self.child.pid)
-        if os.name == "posix":
+        if hasattr(os, "killpg") and hasattr(os, "setsid"):
             # What left the tree by a double fork is still in the session's process group.
-            try:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.child.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
-        else:
+        with contextlib.suppress(OSError):
             self.child.kill()
         try:
             self.child.wait(timeout=10)
@@ -192,6 +229,8 @@ class ChildProcess:
 
 def describe_status(code: int) -> str:
     """`exit status 3` or `killed by SIGSEGV`, from what `subprocess` calls a return code."""
+    if code >= 1 << 31:  # Windows: an exception ended it, and this is its number
+        return f"exit status {code:#x}"
     if code >= 0:
         return f"exit status {code}"
     try:
@@ -202,7 +241,7 @@ def describe_status(code: int) -> str:
 
 def process_usage(pid: int) -> Usage | None:
     """Processor time and idleness of one process; by /proc where there is one, by psutil elsewhere."""
-    if sys.platform != "linux":
+    if not os.path.isdir(f"{PROC}/{pid}/task"):
         import psutil
 
         try:
@@ -213,11 +252,11 @@ def process_usage(pid: int) -> Usage | None:
             return None
         return Usage(times.user + times.system, not running)
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
+        with open(f"{PROC}/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
         idle = True
-        for task in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/stat", "rb") as file:
+        for task in os.listdir(f"{PROC}/{pid}/task"):
+            with open(f"{PROC}/{pid}/task/{task}/stat", "rb") as file:
                 idle &= file.read().rpartition(b")")[2].split()[0] not in (b"R", b"D")
     except (OSError, IndexError):
         return None
@@ -226,14 +265,28 @@ def process_usage(pid: int) -> Usage | None:
 
 
 def kill_descendants(pid: int) -> None:
-    """Kills all processes that a process has started and that still name it as an ancestor."""
+    """Kills all processes that a process has started and that still name it as an ancestor.
+
+    The process itself is stopped, not killed: once it is gone nobody could tell whose its children are.
+    What is stopped starts nothing, so that a few looks find all, however fast they breed.
+    """
     import psutil
 
+    found: list[psutil.Process] = []
     try:
-        children = psutil.Process(pid).children(recursive=True)
+        root = psutil.Process(pid)
+        root.suspend()
+        for _ in range(STOP_ROUNDS):
+            new = [child for child in root.children(recursive=True) if child not in found]
+            for child in new:
+                with contextlib.suppress(psutil.Error):
+                    child.suspend()
+            if not new:
+                break
+            found += new
     except psutil.Error:
-        return
-    for child in children:
+        pass  # it has ended meanwhile
+    for child in found:
         with contextlib.suppress(psutil.Error):
             child.kill()
 
@@ -246,13 +299,17 @@ class ProcessSandbox:
 
     def __init__(self) -> None:
         self.running: list[ChildProcess] = []
+        self._memory: bool | None = None
 
     def walls(self, limits: Limits | None = None) -> tuple[Wall, ...]:
-        posix = os.name == "posix"
+        if self._memory is None:
+            self._memory = limits_memory()
+        memory = "RLIMIT_AS, as tried" if self._memory else "this system does not hold to one"
+        own = f"{PRACTICE}: killed with its children, unless they hide"
         return (
-            Wall("separate process", True, "killed with its children, unless they hide"),
+            Wall("separate process", True, own),
             Wall("cleared environment", True),
-            Wall("memory limit", posix, "RLIMIT_AS" if posix else ""),
+            Wall("memory limit", self._memory, memory),
             Wall("other user", False),
             Wall("file system", False, "the worker reads what you can read"),
             Wall("network", False),

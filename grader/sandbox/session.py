@@ -20,7 +20,7 @@ from grader.box import wire
 from grader.box.wire import WireError, clean
 from grader.errors import SandboxLost
 from grader.model import Assignment, Raised, Submission
-from grader.sandbox import BoxProcess, Sandbox
+from grader.sandbox import BoxProcess, Sandbox, Usage
 
 TICK = 0.02
 GRACE_SECONDS = 1.0
@@ -91,6 +91,7 @@ class Session:
     """One submission in one kind of box.
 
     used_seconds: what its workers have used so far, in CPU seconds plus seconds of waiting for nothing.
+    What first cases used of their `compile_seconds` is not in it, up to that much for each check.
     """
 
     def __init__(self, sandbox: Sandbox, assignment: Assignment, submission: Submission) -> None:
@@ -101,6 +102,8 @@ class Session:
         self.buffer = bytearray()
         self.opened: Opened | None = None
         self.used_seconds = 0.0
+        limits = assignment.limits
+        self.compile_left = limits.compile_seconds * max(1, len(assignment.checks))
         self.spent_before = 0.0
 
     def __enter__(self) -> Session:
@@ -162,8 +165,8 @@ class Session:
     ) -> Reply:
         """The answers to all cases of a question, in one message.
 
-        cases: frames of argument dicts. seconds: CPU time for all of them together. A worker that dies,
-        hangs or babbles is a value in the reply; SandboxLost is raised for faults of ours alone.
+        cases: frames of argument dicts. seconds: CPU time for all of them together; the first one has the
+        limit `compile_seconds` on top. A worker that dies, hangs or babbles is a value in the reply; SandboxLost is raised for faults of ours alone.
         """
         opened = self.open()
         if self.process is None:
@@ -176,6 +179,7 @@ class Session:
             "given": given,
             "cases": list(cases),
             "seconds": seconds,
+            "compile_seconds": self.assignment.limits.compile_seconds,
         }
         parts: list[dict[str, Any]] = []
         try:
@@ -195,7 +199,8 @@ class Session:
         if len(answers) > len(cases):
             self.close()
             return Reply([], End.PROTOCOL, "more answers than cases")
-        return Reply(answers, end, detail, min(cpu, seconds * 10))
+        longest = seconds + self.assignment.limits.compile_seconds
+        return Reply(answers, end, detail, min(cpu, longest * 10))
 
     def watch(
         self, asks: Sequence[Ask], modules: Sequence[str], *, seconds: float
@@ -230,8 +235,10 @@ class Session:
         identity = secrets.randbits(62)
         if not process.send(wire.encode({"id": identity} | message), seconds=30.0):
             raise _Ended(End.CRASHED, process.ending() or "it stopped listening")
-        limit = self.assignment.limits.output_mb << 20
-        deadline = _Deadline(process, seconds, self.assignment.limits.wall_factor)
+        limits = self.assignment.limits
+        limit = limits.output_mb << 20
+        compiling = limits.compile_seconds if message["do"] == "ask" else 0.0
+        deadline = _Deadline(process, seconds, limits.wall_factor, compiling)
         try:
             return self._parts(message["do"], identity, process, deadline, parts, limit)
         except _Ended as ended:
@@ -240,6 +247,9 @@ class Session:
             raise
         finally:
             self._account(deadline.last_cpu)
+            free = min(deadline.compiled, self.compile_left)
+            self.compile_left -= free
+            self.used_seconds -= free
 
     def _parts(
         self,
@@ -263,6 +273,7 @@ class Session:
             if not isinstance(part, dict) or part.get("id") != identity:
                 raise _Ended(End.PROTOCOL, "a message that answers no question")
             parts.append(part)
+            deadline.first_answered()
             if what == "open" or part.get("done") is True:
                 return parts
 
@@ -302,17 +313,36 @@ class _Deadline:
     A process that is kept from the processor by others is not idle, so that a verdict is the same on a
     busy machine. Time is counted in the steps in which we look: when the whole machine stands still for
     seconds, nobody has waited.
+
+    compile_seconds: on top until the first answer is there; compiled: what was used of them.
     """
 
-    def __init__(self, process: BoxProcess, seconds: float, wall_factor: float) -> None:
+    def __init__(
+        self, process: BoxProcess, seconds: float, wall_factor: float, compile_seconds: float = 0.0
+    ) -> None:
         self.process = process
         self.seconds = seconds
+        self.compile_seconds = compile_seconds
+        self.compiled = 0.0
+        self.compiles = compile_seconds > 0
         usage = process.usage()
         self.start_cpu = usage.cpu_seconds if usage else 0.0
         self.last_cpu = self.start_cpu
         self.checked_at = time.monotonic()
         self.idle_seconds = 0.0
-        self.wall_left = seconds * wall_factor + 5.0
+        self.wall_left = (seconds + compile_seconds) * wall_factor + 5.0
+
+    def first_answered(self) -> None:
+        """What the first case did not use to compile is not for the others."""
+        if self.compiles:
+            self._compiled(self.process.usage())
+            self.compiles = False
+            self.seconds += self.compiled
+
+    def _compiled(self, usage: Usage | None) -> None:
+        if self.compiles and usage is not None:
+            used = usage.cpu_seconds - self.start_cpu
+            self.compiled = min(self.compile_seconds, max(used, 0.0))
 
     def check(self) -> None:
         now = time.monotonic()
@@ -324,8 +354,10 @@ class _Deadline:
         usage = self.process.usage()
         if usage is None:
             return  # it is gone: the next receive says so
-        if usage.cpu_seconds - self.start_cpu > self.seconds * 1.25 + GRACE_SECONDS:
-            raise _Ended(End.TIMED_OUT, f"more than {self.seconds:g} s of processor time")
+        self._compiled(usage)
+        allowed = self.seconds + self.compile_seconds * self.compiles
+        if usage.cpu_seconds - self.start_cpu > allowed * 1.25 + GRACE_SECONDS:
+            raise _Ended(End.TIMED_OUT, f"more than {allowed:.3g} s of processor time")
         if usage.cpu_seconds > self.last_cpu or not usage.idle:
             self.last_cpu = usage.cpu_seconds
             self.idle_seconds = 0.0

@@ -88,6 +88,8 @@ MODULE_MISTAKES = {
     instead("check_seconds: 0.5", "check_seconds: fast"): "4: limits.check_seconds: expected a number, not text",
     instead("check_seconds: 0.5", "chek_seconds: 1"): "4: limits.chek_seconds: there is no key 'chek_seconds'. Did you mean 'check_seconds'?",
     instead("check_seconds: 0.5", "check_seconds: 0"): "4: limits.check_seconds: expected more than 0, not 0",
+    instead("check_seconds: 0.5", "compile_seconds: -1"): "4: limits.compile_seconds: expected 0 or more, not -1",
+    instead("check_seconds: 0.5", "compile_seconds: .inf"): "4: limits.compile_seconds: expected 0 or more, not inf",
     instead("check_seconds: 0.5", "check_seconds: .nan"): "4: limits.check_seconds: expected more than 0, not nan",
     instead("check_seconds: 0.5", "memory_mb: -512"): "4: limits.memory_mb: expected more than 0, not -512",
     instead("points: 10", "points: 0"): "8: points: expected more than 0, not 0",
