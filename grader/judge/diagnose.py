@@ -41,7 +41,9 @@ def diagnose(failures: Sequence[Failure]) -> str:
         _shape,
         _nan,
         _swapped,
-        _upstream,
+        _left_out,
+        _twice,
+        _passed_on,
         _zero,
         _scaled,
         _reordered,
@@ -131,7 +133,10 @@ def _type(failure: Failure) -> str:
         return ""
     if mismatch.observed == "None":
         if "gradients" in mismatch.path:
-            return "No gradient arrived here: is every input of every operation visited on the way back?"
+            return (
+                "No gradient arrived here: does every operation remember its inputs, and is each of them "
+                "visited on the way back?"
+            )
         return "The function returns None: is a `return` missing?"
     if mismatch.observed.startswith("a value of type"):
         return f"A number or a tensor is expected here, not {mismatch.observed}."
@@ -177,24 +182,44 @@ def _swapped(failure: Failure) -> str:
     return ""
 
 
-def _upstream(failure: Failure) -> str:
+def _upstream(failure: Failure) -> Flat:
+    """The upstream gradient of each expected number; [] when there is none, or 1 everywhere."""
     e, o = _leaves(failure)
     upstream = _flat(failure.inputs.get("upstream"))
-    if failure.mismatch.kind == "shape":
-        return ""
-    if not upstream or len(e) != len(o) or not e:
-        return ""
+    if failure.mismatch.kind == "shape" or not upstream or len(e) != len(o) or not e:
+        return []
     factors = upstream * len(e) if len(upstream) == 1 else upstream
     if len(factors) != len(e) or all(abs(u - 1.0) < NEAR for u in factors):
-        return ""
-    if _same([x * f for x, f in zip(o, factors, strict=True)], e):
+        return []
+    return factors
+
+
+# Three rules and not one: an upstream gradient of -1 fits several of them.
+
+
+def _left_out(failure: Failure) -> str:
+    e, o = _leaves(failure)
+    factors = _upstream(failure)
+    if factors and _same([x * f for x, f in zip(o, factors, strict=True)], e):
         return (
             "The upstream gradient is left out: multiply the local derivative by the gradient that "
             "backward receives."
         )
-    if _same([x * f for x, f in zip(e, factors, strict=True)], o):
+    return ""
+
+
+def _twice(failure: Failure) -> str:
+    e, o = _leaves(failure)
+    factors = _upstream(failure)
+    if factors and _same([x * f for x, f in zip(e, factors, strict=True)], o):
         return "The upstream gradient is multiplied in twice."
-    if _same(factors, o):
+    return ""
+
+
+def _passed_on(failure: Failure) -> str:
+    _, o = _leaves(failure)
+    factors = _upstream(failure)
+    if factors and _same(factors, o):
         return "The upstream gradient is passed on as it came: the local derivative is left out."
     return ""
 
