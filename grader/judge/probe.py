@@ -237,9 +237,9 @@ def ran(finding: Finding, how: Seen) -> bool:
 @functools.lru_cache(maxsize=8)
 def asked_for(questions: str) -> dict[str, str]:
     """The source of each question, by its name."""
-    tree = ast.parse(questions)
+    lines = questions.splitlines()
     return {
-        node.name: ast.get_source_segment(questions, node) or ""
-        for node in tree.body
+        node.name: "\n".join(lines[node.lineno - 1 : node.end_lineno])
+        for node in ast.parse(questions).body
         if isinstance(node, ast.FunctionDef)
     }
