@@ -232,13 +232,14 @@ class Session:
         if process is None:
             raise SandboxLost("a question was asked of a box that is closed")
         parts = [] if parts is None else parts
+        limits = self.assignment.limits
+        compiling = limits.compile_seconds if message["do"] == "ask" else 0.0
+        # Before the worker can begin: what it uses from here on is for this message.
+        deadline = _Deadline(process, seconds, limits.wall_factor, compiling)
         identity = secrets.randbits(62)
         if not process.send(wire.encode({"id": identity} | message), seconds=30.0):
             raise _Ended(End.CRASHED, process.ending() or "it stopped listening")
-        limits = self.assignment.limits
         limit = limits.output_mb << 20
-        compiling = limits.compile_seconds if message["do"] == "ask" else 0.0
-        deadline = _Deadline(process, seconds, limits.wall_factor, compiling)
         try:
             return self._parts(message["do"], identity, process, deadline, parts, limit)
         except _Ended as ended:

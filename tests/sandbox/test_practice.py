@@ -202,6 +202,9 @@ def test_a_worker_s_children_end_with_it_without_sessions(poor: ProcessSandbox) 
             time.sleep(0.05)
         family = [int(child), below[0].pid]
         assert all(map(runs, family))
+    deadline = time.monotonic() + 5
+    while any(map(runs, family)) and time.monotonic() < deadline:
+        time.sleep(0.02)
     assert not [pid for pid in family if runs(pid)]
 
 
