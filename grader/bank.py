@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import sys
 import signal
 import struct
 import tempfile
@@ -253,7 +254,9 @@ def draw_all(
 ) -> Iterator[CaseBank]:
     """The banks of all checks, as they are done, drawn on every core where processes can be forked (the
     domains are functions of the author's and cannot be sent to another process)."""
-    many = min(os.cpu_count() or 1, 4, len(declared)) if hasattr(os, "fork") else 1
+    # Apple's own libraries do not survive a fork: https://docs.python.org/3/library/multiprocessing.html
+    forks_safely = hasattr(os, "fork") and sys.platform != "darwin"
+    many = min(os.cpu_count() or 1, 4, len(declared)) if forks_safely else 1
     if many == 1:
         yield from draw_share(course, assignment, declared)
         return
