@@ -15,9 +15,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import sys
 import signal
 import struct
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
