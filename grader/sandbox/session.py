@@ -117,19 +117,7 @@ class Session:
             "output_bytes": limits.output_mb << 20,
         }
         try:
-            reply = self._exchange(message, limits.import_seconds)[-1]
-            failures = {
-                clean(str(name), 200): as_raised(raised)
-                for name, raised in reply["failures"].items()
-                if isinstance(raised, wire.Raised)
-            }
-            notes = tuple(clean(str(note), 300) for note in reply["notes"][:20])
-            self.opened = Opened(failures, notes, End.DONE)
-        except (KeyError, TypeError, AttributeError) as error:
-            self.close()
-            self.opened = Opened(
-                {}, (), End.PROTOCOL, f"an unreadable reply ({type(error).__name__})"
-            )
+            self.opened = read_opened(self._exchange(message, limits.import_seconds)[-1])
         except _Ended as ended:
             self.close()
             self.opened = Opened({}, (), ended.end, ended.detail)
@@ -164,7 +152,7 @@ class Session:
             end, detail = ended.end, ended.detail
         for part in parts:
             frames = part.get("answers")
-            if not isinstance(frames, list) or part.get("first") != len(answers):
+            if not isinstance(frames, list) or not is_int(part.get("first"), len(answers)):
                 self.close()
                 return Reply(answers, End.PROTOCOL, "answers out of order")
             answers += [frame for frame in frames if isinstance(frame, bytes)]
@@ -216,7 +204,7 @@ class Session:
                 part = wire.decode(frame)
             except (WireError, MemoryError) as error:
                 raise _Ended(End.PROTOCOL, str(error)) from None
-            if not isinstance(part, dict) or part.get("id") != identity:
+            if not isinstance(part, dict) or not is_int(part.get("id"), identity):
                 raise _Ended(End.PROTOCOL, "a message that answers no question")
             parts.append(part)
             if what == "open" or part.get("done") is True:
@@ -295,6 +283,27 @@ class _Deadline:
     def _wall(self) -> None:
         if self.wall_left < 0:
             raise _Ended(End.TIMED_OUT, "the wall clock's limit")
+
+
+def is_int(value: Any, wanted: int) -> bool:
+    """Whether a value of a reply is that whole number. An array has no single answer to `==`."""
+    return type(value) is int and value == wanted
+
+
+def read_opened(reply: dict[str, Any]) -> Opened:
+    """The reply to `open`. Raises _Ended when it is none."""
+    failures, notes = reply.get("failures"), reply.get("notes")
+    if type(failures) is not dict or type(notes) is not list:
+        raise _Ended(End.PROTOCOL, "an unreadable reply")
+    return Opened(
+        {
+            clean(name, 200): as_raised(raised)
+            for name, raised in failures.items()
+            if isinstance(raised, wire.Raised)
+        },
+        tuple(clean(note, 300) for note in notes[:20] if type(note) is str),
+        End.DONE,
+    )
 
 
 def as_raised(raised: wire.Raised) -> Raised:

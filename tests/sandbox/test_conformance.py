@@ -399,6 +399,8 @@ FORGED = {
     "a message of another question": "put(part(12345, 0, [1.0, 1.0], True))",
     "a message without an id": "put(frame({'d': {'answers': [], 'done': True}}))",
     "a list": "put(frame([1, 2]))",
+    "an id that is an array": "put(frame({'d': {'id': {'a': ['<i8', [2], 0]}, 'done': True}}, bytes(16)))",
+    "a place that is an array": "put(frame({'d': {'id': channel()[1], 'first': {'a': ['<i8', [2], 0]}, 'answers': [], 'done': True}}, bytes(16)))",
     "answers out of order": "put(part(channel()[1], 7, [1.0, 1.0], True))",
     "more answers than cases": "put(part(channel()[1], 0, [1.0] * 50, True))",
     "answers that are none": "put(frame({'d': {'id': channel()[1], 'first': 0, 'answers': 3, 'done': True}}))",
@@ -454,6 +456,14 @@ def test_a_forged_reply_to_open_carries_no_control_characters(box: Sandbox) -> N
         text += "".join(f.type + f.message + "".join(f.where) for f in result.failures.values())
         assert "\x1b" not in "".join(result.notes) + text
         assert len(text) < 20_000
+
+
+def test_a_reply_to_open_whose_notes_are_no_list_is_a_value(box: Sandbox) -> None:
+    code = """
+        put(frame({"d": {"id": channel()[1], "failures": {"d": {}}, "notes": {"a": ["<f8", [], 0]}}}, bytes(8)))
+    """
+    with session(box, CHANNEL + textwrap.dedent(code)) as opened:
+        assert opened.open().end is End.PROTOCOL
 
 
 # What is left behind
