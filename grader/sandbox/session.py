@@ -80,6 +80,7 @@ class Session:
         self.opened: Opened | None = None
         self.used_seconds = 0.0
         self.spent_before = 0.0
+        self.served = False  # whether this worker has been asked anything yet
 
     def __enter__(self) -> Session:
         return self
@@ -105,6 +106,7 @@ class Session:
         limits = self.assignment.limits
         self.close()
         self.process = self.sandbox.start(limits)
+        self.served = False
         self.spent_before = 0.0
         message = {
             "do": "open",
@@ -131,6 +133,16 @@ class Session:
         cases: frames of argument dicts. seconds: CPU time for all of them together. A worker that dies,
         hangs or babbles is a value in the reply; SandboxLost is raised for faults of ours alone.
         """
+        used = self.process is not None and self.served
+        reply = self._asked(question, given, cases, seconds)
+        if used and reply.end is not End.DONE:
+            # A thread or a message that an earlier question left behind must not cost this one.
+            reply = self._asked(question, given, cases, seconds)
+        return reply
+
+    def _asked(
+        self, question: str, given: dict[str, Any], cases: Sequence[bytes], seconds: float
+    ) -> Reply:
         opened = self.open()
         if self.process is None:
             return Reply([], opened.end, opened.detail)
@@ -143,6 +155,7 @@ class Session:
             "cases": list(cases),
             "seconds": seconds,
         }
+        self.served = True
         parts: list[dict[str, Any]] = []
         try:
             self._exchange(message, seconds, parts)

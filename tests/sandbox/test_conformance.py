@@ -469,6 +469,43 @@ def test_a_reply_to_open_whose_notes_are_no_list_is_a_value(box: Sandbox) -> Non
 # What is left behind
 
 
+LEFT = {
+    "a reply too many": "put(part(channel()[1], 0, [x], True))",
+    "a timer that ends the process": "threading.Timer(0.05, os._exit, [0]).start()",
+    "a thread that takes the next question": "threading.Thread(target=os.read, args=(channel()[0].read_fd, 9999), daemon=True).start()",
+}
+
+
+@pytest.mark.parametrize("what", LEFT)
+def test_what_one_question_leaves_behind_does_not_cost_the_next_one(
+    box: Sandbox, what: str
+) -> None:
+    with attacked(box, LEFT[what]) as opened:
+        ask(opened, "attack")
+        if "timer" in what:
+            time.sleep(0.1)
+        assert answers(opened, "good", 5.0, 6.0) == [5.0, 6.0]
+
+
+def test_a_question_that_ends_the_process_is_asked_twice_at_most(box: Sandbox) -> None:
+    code = """
+        import os
+        def end(x): os._exit(3)
+    """
+    with session(box, code) as opened:
+        opened.open()
+        started = []
+        start = box.start
+        opened.sandbox = type(
+            "Counting", (), {"start": lambda self, limits: started.append(1) or start(limits)}
+        )()
+        ask(opened, "good")
+        assert ask(opened, "end").end is End.CRASHED
+        assert len(started) == 1
+        assert ask(opened, "end").end is End.CRASHED
+        assert len(started) == 2
+
+
 def test_a_thread_that_is_left_behind_ends_with_its_worker(box: Sandbox) -> None:
     code = """
         import threading, time
