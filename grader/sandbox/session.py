@@ -135,7 +135,7 @@ class Session:
         """
         used = self.process is not None and self.served
         reply = self._asked(question, given, cases, seconds)
-        if used and reply.end is not End.DONE:
+        if used and reply.end not in (End.DONE, End.TIMED_OUT):
             # A thread or a message that an earlier question left behind must not cost this one.
             reply = self._asked(question, given, cases, seconds)
         return reply

@@ -571,6 +571,25 @@ def test_files_of_one_worker_are_gone_for_the_next(box: Sandbox) -> None:
         assert "left.txt" not in answers(opened, "found")[0]
 
 
+def test_a_scratch_that_is_hard_to_remove_is_removed(
+    box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = """
+        import os
+        def dig(x):
+            for _ in range(1500):
+                os.mkdir("d")
+                os.chdir("d")
+            os.chmod(".", 0)
+            return x
+    """
+    with session(box, code) as opened:
+        ask(opened, "dig")
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("kind", list(BOXES))
 def test_close_leaves_no_process_and_no_folder_and_may_come_twice(
     kind: str, monkeypatch: pytest.MonkeyPatch
