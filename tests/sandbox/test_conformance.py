@@ -583,11 +583,15 @@ def test_a_scratch_that_is_hard_to_remove_is_removed(
                 os.mkdir("d")
                 os.chdir("d")
             os.chmod(".", 0)
+            os.chmod(os.path.expanduser("~"), 0)
             return x
     """
-    with session(box, code) as opened:
-        ask(opened, "dig")
-    assert os.listdir(tmp_path) == []
+    for _ in range(2):
+        with session(box, code) as opened:
+            ask(opened, "dig")
+        assert os.listdir(tmp_path) == []
+        with session(box, "") as opened:
+            assert still_serves(opened)
 
 
 @pytest.mark.parametrize("kind", list(BOXES))
