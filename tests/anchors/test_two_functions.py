@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from anchors.test_anchors import BOXES
 from grader import bank, template
 from grader.course import Course, load_course
 from grader.intake import read_folder
 from grader.judge.grade import grade
 from grader.model import Outcome, Report, Submission
 from grader.sandbox import Sandbox
-from grader.sandbox.jail import Jail
-from grader.sandbox.process import ProcessSandbox
 
 ROOT = Path(__file__).resolve().parents[2] / "examples" / "courses" / "two_functions"
 TASKS = ("mul_forward", "mul_backward", "exp_forward", "exp_backward")
@@ -31,11 +30,13 @@ def ready(small: Course) -> bank.Module:
     return bank.load(small, "two_functions")
 
 
-@pytest.fixture(scope="module", params=["process", "jail"])
+@pytest.fixture(scope="module", params=list(BOXES))
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    if request.param == "jail" and not Jail.available()[0]:
-        pytest.skip(Jail.available()[1])
-    made: Sandbox = Jail() if request.param == "jail" else ProcessSandbox()
+    make, available = BOXES[request.param]
+    works, why = available()
+    if not works:
+        pytest.skip(why)
+    made = make()
     try:
         yield made
     finally:

@@ -16,6 +16,8 @@ from conftest import PROJECT, Banks
 from grader import bank
 from grader.course import load_course
 from grader.sandbox import Sandbox, session
+from grader.sandbox.choose import docker_available
+from grader.sandbox.docker import DockerSandbox
 from grader.sandbox.jail import Jail
 from grader.sandbox.process import ProcessSandbox
 
@@ -23,6 +25,7 @@ from grader.sandbox.process import ProcessSandbox
 BOXES: dict[str, tuple[Callable[[], Sandbox], Callable[[], tuple[bool, str]]]] = {
     "jail": (Jail, Jail.available),
     "process": (ProcessSandbox, lambda: (True, "")),
+    "docker": (DockerSandbox, docker_available),
 }
 LIMITS = "{check_seconds: 0.4, import_seconds: 0.8, run_seconds: 30, wall_factor: 4, output_mb: 4}"
 IDLE_SECONDS, GRACE_SECONDS = 0.8, 0.3

