@@ -294,6 +294,7 @@ def empty(folder: str) -> None:
     folder is moved up before the folder goes. Stops at what cannot be removed."""
     serial = 0
     with contextlib.suppress(OSError):
+        os.chmod(folder, 0o700)  # its owner may have closed it to itself, and it is used again
         while names := os.listdir(folder):
             for name in names:
                 path = os.path.join(folder, name)

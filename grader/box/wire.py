@@ -162,7 +162,7 @@ class _Encoder:
 
 def type_name(kind: type) -> str:
     """A class' name by `type`'s own descriptor, so that no metaclass can answer in its place."""
-    return str(type.__dict__["__name__"].__get__(kind))
+    return str.__str__(type.__dict__["__name__"].__get__(kind))
 
 
 def encode(tree: Any) -> bytes:

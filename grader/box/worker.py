@@ -90,30 +90,33 @@ class Channel:
             view = view[os.write(self.write_fd, view) :]
 
 
+KINDS: tuple[tuple[type[BaseException], str], ...] = (
+    (TimeLimit, "timeout"),
+    (NotImplementedError, "unimplemented"),
+    (Missing, "missing"),
+    (Blocked, "blocked"),
+    (InputMutated, "mutated"),
+)
+
+
 def describe(error: BaseException, root: str) -> Raised:
     """An exception as plain text. The student's `__str__` may lie, raise or be huge: it runs here, in
-    the box, and only a cut text leaves."""
-    name = type_name(type(error))
-    kind = "error"
-    if isinstance(error, TimeLimit):
-        kind = "timeout"
-    elif isinstance(error, NotImplementedError):
-        kind = "unimplemented"
-    elif isinstance(error, Missing):
-        kind = "missing"
-    elif isinstance(error, Blocked):
-        kind = "blocked"
-    elif isinstance(error, InputMutated):
-        kind = "mutated"
+    the box, and only a cut text leaves. All else is read by the base classes' own means."""
+    family = type(error)
+    kind = next((word for base, word in KINDS if issubclass(family, base)), "error")
+    message = "the time limit was reached" if kind == "timeout" else said(error)
+    where = tuple(locations(error, root))
+    return Raised(clean(type_name(family), 100), clean(message, 1000), where, kind)
+
+
+def said(error: BaseException) -> str:
+    """What an exception says, as exactly `str`."""
+    syntax = issubclass(type(error), SyntaxError)
     try:
-        message = str(error)
+        text = SyntaxError.__dict__["msg"].__get__(error) if syntax else error
+        return str.__str__(str(text))
     except BaseException:
-        message = "(its message cannot be shown: __str__ raises)"
-    if isinstance(error, SyntaxError):
-        message = str(error.msg)
-    if kind == "timeout":
-        message = "the time limit was reached"
-    return Raised(clean(name, 100), clean(message, 1000), tuple(locations(error, root)), kind)
+        return "(its message cannot be shown: __str__ raises)"
 
 
 def summary(raised: Raised) -> str:
@@ -127,21 +130,19 @@ def locations(error: BaseException, root: str) -> list[str]:
     """`file.py:12 in forward`, innermost first, for the frames that are the student's own."""
     found: list[str] = []
     prefix = root + os.sep
-    try:
-        if isinstance(error, SyntaxError) and str(error.filename).startswith(prefix):
-            found.append(f"{str(error.filename)[len(prefix) :]}:{error.lineno}")
-        step = error.__traceback__
-        frames: list[str] = []
-        while step is not None and len(frames) < 2000:
-            code = step.tb_frame.f_code
-            if code.co_filename.startswith(prefix):
-                frames.append(
-                    f"{code.co_filename[len(prefix) :]}:{step.tb_lineno} in {code.co_name}"
-                )
-            step = step.tb_next
-        found += frames[::-1]
-    except Exception:
-        pass
+    if issubclass(type(error), SyntaxError):
+        file, line = (SyntaxError.__dict__[name].__get__(error) for name in ("filename", "lineno"))
+        if type(file) is str and type(line) is int and file.startswith(prefix):
+            found.append(f"{file[len(prefix) :]}:{line}")
+    step = BaseException.__dict__["__traceback__"].__get__(error)
+    frames: list[str] = []
+    while step is not None and len(frames) < 2000:
+        code = step.tb_frame.f_code
+        file, name = str.__str__(code.co_filename), str.__str__(code.co_name)
+        if file.startswith(prefix):
+            frames.append(f"{file[len(prefix) :]}:{step.tb_lineno} in {name}")
+        step = step.tb_next
+    found += frames[::-1]
     return [clean(line, 300) for line in found[:8]]
 
 

@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import struct
@@ -30,6 +29,7 @@ import grader
 from grader.errors import SandboxLost
 from grader.model import Limits, Wall
 from grader.sandbox import Usage, cgroup
+from grader.sandbox.scratch import remove
 from grader.sandbox.spares import Spares
 
 MIB = 1 << 20
@@ -289,7 +289,7 @@ class JailProcess:
         self._data.close()
         self._release(self)
         if self._scratch is not None:
-            _remove(self._scratch)
+            remove(self._scratch)
 
     def ending(self) -> str:
         with self._lock:
@@ -554,16 +554,6 @@ def _scratch_for(uid: int | None) -> Path:
     if uid is not None:
         os.chown(path, uid, uid)
     return path
-
-
-def _remove(path: Path) -> None:
-    """Removes a directory that its owner may have made hard to remove: closed, or ten thousand levels deep."""
-    try:
-        shutil.rmtree(path)
-    except (OSError, RecursionError):
-        for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
-            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-                subprocess.run([*command, "--", str(path)], capture_output=True, timeout=60)
 
 
 def _wait(end: socket.socket, event: int, deadline: float) -> bool:

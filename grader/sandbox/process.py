@@ -24,6 +24,7 @@ from grader.box import wire
 from grader.errors import SandboxLost
 from grader.model import Limits, Wall
 from grader.sandbox import Usage
+from grader.sandbox.scratch import remove
 
 _START = """
 import sys
@@ -217,7 +218,7 @@ class ChildProcess:
                     pass
         for _ in range(4):
             self.room.release()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        remove(Path(self.scratch))
 
     def ending(self) -> str:
         try:

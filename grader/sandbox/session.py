@@ -105,6 +105,7 @@ class Session:
         limits = assignment.limits
         self.compile_left = limits.compile_seconds * max(1, len(assignment.checks))
         self.spent_before = 0.0
+        self.served = False  # whether this worker has been asked anything yet
 
     def __enter__(self) -> Session:
         return self
@@ -130,6 +131,7 @@ class Session:
         limits = self.assignment.limits
         self.close()
         self.process = self.sandbox.start(limits)
+        self.served = False
         self.spent_before = 0.0
         message = {
             "do": "open",
@@ -142,19 +144,7 @@ class Session:
             "output_bytes": limits.output_mb << 20,
         }
         try:
-            reply = self._exchange(message, limits.import_seconds)[-1]
-            failures = {
-                clean(str(name), 200): as_raised(raised)
-                for name, raised in reply["failures"].items()
-                if isinstance(raised, wire.Raised)
-            }
-            notes = tuple(clean(str(note), 300) for note in reply["notes"][:20])
-            self.opened = Opened(failures, notes, End.DONE)
-        except (KeyError, TypeError, AttributeError) as error:
-            self.close()
-            self.opened = Opened(
-                {}, (), End.PROTOCOL, f"an unreadable reply ({type(error).__name__})"
-            )
+            self.opened = read_opened(self._exchange(message, limits.import_seconds)[-1])
         except _Ended as ended:
             self.close()
             self.opened = Opened({}, (), ended.end, ended.detail)
@@ -166,8 +156,19 @@ class Session:
         """The answers to all cases of a question, in one message.
 
         cases: frames of argument dicts. seconds: CPU time for all of them together; the first one has the
-        limit `compile_seconds` on top. A worker that dies, hangs or babbles is a value in the reply; SandboxLost is raised for faults of ours alone.
+        limit `compile_seconds` on top. A worker that dies, hangs or babbles is a value in the reply;
+        SandboxLost is raised for faults of ours alone.
         """
+        used = self.process is not None and self.served
+        reply = self._asked(question, given, cases, seconds)
+        if used and reply.end not in (End.DONE, End.TIMED_OUT):
+            # A thread or a message that an earlier question left behind must not cost this one.
+            reply = self._asked(question, given, cases, seconds)
+        return reply
+
+    def _asked(
+        self, question: str, given: dict[str, Any], cases: Sequence[bytes], seconds: float
+    ) -> Reply:
         opened = self.open()
         if self.process is None:
             return Reply([], opened.end, opened.detail)
@@ -181,6 +182,7 @@ class Session:
             "seconds": seconds,
             "compile_seconds": self.assignment.limits.compile_seconds,
         }
+        self.served = True
         parts: list[dict[str, Any]] = []
         try:
             self._exchange(message, seconds, parts)
@@ -190,7 +192,7 @@ class Session:
             end, detail = ended.end, ended.detail
         for part in parts:
             frames = part.get("answers")
-            if not isinstance(frames, list) or part.get("first") != len(answers):
+            if not isinstance(frames, list) or not is_int(part.get("first"), len(answers)):
                 self.close()
                 return Reply(answers, End.PROTOCOL, "answers out of order")
             answers += [frame for frame in frames if isinstance(frame, bytes)]
@@ -271,7 +273,7 @@ class Session:
                 part = wire.decode(frame)
             except (WireError, MemoryError) as error:
                 raise _Ended(End.PROTOCOL, str(error)) from None
-            if not isinstance(part, dict) or part.get("id") != identity:
+            if not isinstance(part, dict) or not is_int(part.get("id"), identity):
                 raise _Ended(End.PROTOCOL, "a message that answers no question")
             parts.append(part)
             deadline.first_answered()
@@ -391,6 +393,27 @@ def as_watched(told: dict[str, Any], ask: Ask) -> Watched:
 
 def _count(number: Any) -> int:
     return min(max(int(number), 0), 10**6)
+
+
+def is_int(value: Any, wanted: int) -> bool:
+    """Whether a value of a reply is that whole number. An array has no single answer to `==`."""
+    return type(value) is int and value == wanted
+
+
+def read_opened(reply: dict[str, Any]) -> Opened:
+    """The reply to `open`. Raises _Ended when it is none."""
+    failures, notes = reply.get("failures"), reply.get("notes")
+    if type(failures) is not dict or type(notes) is not list:
+        raise _Ended(End.PROTOCOL, "an unreadable reply")
+    return Opened(
+        {
+            clean(name, 200): as_raised(raised)
+            for name, raised in failures.items()
+            if isinstance(raised, wire.Raised)
+        },
+        tuple(clean(note, 300) for note in notes[:20] if type(note) is str),
+        End.DONE,
+    )
 
 
 def as_raised(raised: wire.Raised) -> Raised:

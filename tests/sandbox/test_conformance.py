@@ -399,6 +399,8 @@ FORGED = {
     "a message of another question": "put(part(12345, 0, [1.0, 1.0], True))",
     "a message without an id": "put(frame({'d': {'answers': [], 'done': True}}))",
     "a list": "put(frame([1, 2]))",
+    "an id that is an array": "put(frame({'d': {'id': {'a': ['<i8', [2], 0]}, 'done': True}}, bytes(16)))",
+    "a place that is an array": "put(frame({'d': {'id': channel()[1], 'first': {'a': ['<i8', [2], 0]}, 'answers': [], 'done': True}}, bytes(16)))",
     "answers out of order": "put(part(channel()[1], 7, [1.0, 1.0], True))",
     "more answers than cases": "put(part(channel()[1], 0, [1.0] * 50, True))",
     "answers that are none": "put(frame({'d': {'id': channel()[1], 'first': 0, 'answers': 3, 'done': True}}))",
@@ -456,7 +458,52 @@ def test_a_forged_reply_to_open_carries_no_control_characters(box: Sandbox) -> N
         assert len(text) < 20_000
 
 
+def test_a_reply_to_open_whose_notes_are_no_list_is_a_value(box: Sandbox) -> None:
+    code = """
+        put(frame({"d": {"id": channel()[1], "failures": {"d": {}}, "notes": {"a": ["<f8", [], 0]}}}, bytes(8)))
+    """
+    with session(box, CHANNEL + textwrap.dedent(code)) as opened:
+        assert opened.open().end is End.PROTOCOL
+
+
 # What is left behind
+
+
+LEFT = {
+    "a reply too many": "put(part(channel()[1], 0, [x], True))",
+    "a timer that ends the process": "threading.Timer(0.05, os._exit, [0]).start()",
+    "a thread that takes the next question": "threading.Thread(target=os.read, args=(channel()[0].read_fd, 9999), daemon=True).start()",
+}
+
+
+@pytest.mark.parametrize("what", LEFT)
+def test_what_one_question_leaves_behind_does_not_cost_the_next_one(
+    box: Sandbox, what: str
+) -> None:
+    with attacked(box, LEFT[what]) as opened:
+        ask(opened, "attack")
+        if "timer" in what:
+            time.sleep(0.1)
+        assert answers(opened, "good", 5.0, 6.0) == [5.0, 6.0]
+
+
+def test_a_question_that_ends_the_process_is_asked_twice_at_most(box: Sandbox) -> None:
+    code = """
+        import os
+        def end(x): os._exit(3)
+    """
+    with session(box, code) as opened:
+        opened.open()
+        started = []
+        start = box.start
+        opened.sandbox = type(
+            "Counting", (), {"start": lambda self, limits: started.append(1) or start(limits)}
+        )()
+        ask(opened, "good")
+        assert ask(opened, "end").end is End.CRASHED
+        assert len(started) == 1
+        assert ask(opened, "end").end is End.CRASHED
+        assert len(started) == 2
 
 
 def test_a_thread_that_is_left_behind_ends_with_its_worker(box: Sandbox) -> None:
@@ -522,6 +569,29 @@ def test_files_of_one_worker_are_gone_for_the_next(box: Sandbox) -> None:
         assert "left.txt" in answers(opened, "litter")[0]
         ask(opened, "end")
         assert "left.txt" not in answers(opened, "found")[0]
+
+
+def test_a_scratch_that_is_hard_to_remove_is_removed(
+    box: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = """
+        import os
+        def dig(x):
+            for _ in range(1500):
+                os.mkdir("d")
+                os.chdir("d")
+            os.chmod(".", 0)
+            os.chmod(os.path.expanduser("~"), 0)
+            return x
+    """
+    for _ in range(2):
+        with session(box, code) as opened:
+            ask(opened, "dig")
+        assert os.listdir(tmp_path) == []
+        with session(box, "") as opened:
+            assert still_serves(opened)
 
 
 @pytest.mark.parametrize("kind", list(BOXES))

@@ -95,6 +95,8 @@ def execute(
 class MiniTorch(Functions):
     """The vocabulary over a student's `minitorch` package."""
 
+    number = staticmethod(number)  # `lt` and `eq` give 1.0 or True, as one likes
+
     def context(self) -> Any:
         """The student's own Context, so that what it saves is read the way it saves it."""
         try:

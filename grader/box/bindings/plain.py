@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from grader.box.faults import Missing
@@ -46,28 +47,33 @@ def number(value: Any) -> Any:
     return value
 
 
-def numbers(values: Any) -> list[Any]:
-    """The items of any iterable (list, generator, map object), each read by `number`."""
+def numbers(values: Any, read: Callable[[Any], Any] = number) -> list[Any]:
+    """The items of any iterable (list, generator, map object), each read by `read`."""
     found: list[Any] = []
     for value in values:
-        found.append(number(value))
+        found.append(read(value))
         if len(found) > MAX_ITEMS:
             raise ValueError(f"an iterable of more than {MAX_ITEMS} items")
     return found
 
 
-def gradients(returned: Any, count: int) -> Any:
-    """What `backward` returned, as a list of `count` numbers where it can be read as one.
-
-    One input: the bare derivative and the 1-tuple mean the same. Several: a tuple or a list.
-    """
-    if isinstance(returned, (tuple, list)):
-        return [number(item) for item in tuple(returned)]
-    return [number(returned)] if count == 1 else number(returned)
+def untrue(value: Any) -> Any:
+    """As `number`, but True and False are no numbers: they stay what they are."""
+    read = number(value)
+    numpy = sys.modules.get("numpy")
+    kind = type(value)
+    if kind is bool or (numpy is not None and issubclass(kind, numpy.bool_)):
+        return value
+    return read
 
 
 class Functions:
-    """The vocabulary for `forward`/`backward` pairs over plain numbers, in any module."""
+    """The vocabulary for `forward`/`backward` pairs over plain numbers, in any module.
+
+    number: how what `forward` and `backward` return is read.
+    """
+
+    number = staticmethod(untrue)
 
     def __init__(self, package: Package, prefix: str) -> None:
         self.package = package
@@ -108,7 +114,18 @@ class Functions:
     def forward(self, name: str, *inputs: float) -> Any:
         """The output of `name.forward` on numbers; several outputs as a list."""
         returned = self.attribute(self.get(name), "forward", name)(self.context(), *inputs)
-        return numbers(returned) if isinstance(returned, (tuple, list)) else number(returned)
+        if issubclass(type(returned), (tuple, list)):
+            return numbers(returned, self.number)
+        return self.number(returned)
+
+    def gradients(self, returned: Any, count: int) -> Any:
+        """What `backward` returned, as a list of `count` numbers where it can be read as one.
+
+        One input: the bare derivative and the 1-tuple mean the same. Several: a tuple or a list.
+        """
+        if issubclass(type(returned), (tuple, list)):
+            return numbers(returned, self.number)
+        return [self.number(returned)] if count == 1 else self.number(returned)
 
     def vjp(self, name: str, *inputs: float, upstream: float) -> Any:
         """upstream times Jacobian: what `name.backward` returns after `name.forward`, as a list."""
@@ -116,7 +133,7 @@ class Functions:
         backward = self.attribute(function, "backward", name)
         ctx = self.context()
         self.attribute(function, "forward", name)(ctx, *inputs)
-        return gradients(backward(ctx, upstream), len(inputs))
+        return self.gradients(backward(ctx, upstream), len(inputs))
 
     def vjp_many(self, name: str, inputs: list[float], upstream: list[float]) -> Any:
         """`name.backward(ctx, d1, d2, ...)` of a function with several outputs."""
@@ -124,7 +141,7 @@ class Functions:
         backward = self.attribute(function, "backward", name)
         ctx = self.context()
         self.attribute(function, "forward", name)(ctx, *inputs)
-        return gradients(backward(ctx, *upstream), len(inputs))
+        return self.gradients(backward(ctx, *upstream), len(inputs))
 
     def vjp_interleaved(self, name: str, runs: list[list[float]], upstream: list[float]) -> Any:
         """All forwards first, then all backwards: each must remember its own inputs."""
@@ -135,7 +152,7 @@ class Functions:
         for ctx, inputs in zip(contexts, runs, strict=True):
             forward(ctx, *inputs)
         return [
-            gradients(backward(ctx, u), len(inputs))
+            self.gradients(backward(ctx, u), len(inputs))
             for ctx, inputs, u in zip(contexts, runs, upstream, strict=True)
         ]
 
