@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import psutil
 import pytest
-from conftest import PROJECT, Banks
+from drawn import PROJECT, Banks
 
 from grader import bank
 from grader.course import load_course

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import PROJECT
+from drawn import PROJECT
 
 from grader.errors import NotGradable
 from grader.intake import read_submission
