@@ -6,6 +6,7 @@ aarch64). Nothing here decides anything: what is called when is the walls' busin
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import struct
@@ -43,6 +44,7 @@ CLONE_NEWNET = 0x40000000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _CAPABILITY_VERSION_3 = 0x20080522
+_PR_CAPBSET_DROP, _CAP_SYS_PTRACE = 24, 19
 
 
 def _checked(result: int, what: str) -> int:
@@ -101,6 +103,19 @@ def close_from(first: int) -> None:
 def drop_capabilities() -> None:
     """Empties the effective, permitted and inheritable sets, see capabilities(7)."""
     syscall("capset", struct.pack("Ii", _CAPABILITY_VERSION_3, 0), bytes(24))
+
+
+def give_up_tracing() -> None:
+    """Gives up CAP_SYS_PTRACE for good, so that root with more rights cannot be traced or read: see "Ptrace
+    access mode checking" in ptrace(2)."""
+    with contextlib.suppress(OSError):  # only root may, and only root has to
+        prctl(_PR_CAPBSET_DROP, _CAP_SYS_PTRACE)
+    head = ctypes.create_string_buffer(struct.pack("Ii", _CAPABILITY_VERSION_3, 0))
+    data = ctypes.create_string_buffer(24)
+    syscall("capget", head, data)
+    words = list(struct.unpack("6I", data.raw))
+    words[:3] = [word & ~(1 << _CAP_SYS_PTRACE) for word in words[:3]]
+    syscall("capset", struct.pack("Ii", _CAPABILITY_VERSION_3, 0), struct.pack("6I", *words))
 
 
 def capabilities() -> int:
