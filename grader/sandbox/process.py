@@ -18,6 +18,7 @@ import sys
 import sysconfig
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from grader.box import wire
@@ -202,17 +203,18 @@ class ChildProcess:
         return process_usage(self.child.pid) if self.child.poll() is None else None
 
     def kill(self) -> None:
-        kill_descendants(self.child.pid)
-        if hasattr(os, "killpg") and hasattr(os, "setsid"):
-            # What left the tree by a double fork is still in the session's process group.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.child.pid, signal.SIGKILL)
-        with contextlib.suppress(OSError):
-            self.child.kill()
-        try:
-            self.child.wait(timeout=10)
-        except subprocess.TimeoutExpired as error:
-            raise SandboxLost(f"process {self.child.pid} cannot be killed") from error
+        with deaf_to_children():
+            kill_descendants(self.child.pid)
+            if hasattr(os, "killpg") and hasattr(os, "setsid"):
+                # What left the tree by a double fork is still in the session's process group.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.child.pid, signal.SIGKILL)
+            with contextlib.suppress(OSError):
+                self.child.kill()
+            try:
+                self.child.wait(timeout=10)
+            except subprocess.TimeoutExpired as error:
+                raise SandboxLost(f"process {self.child.pid} cannot be killed") from error
         self.outgoing.put(None)
         for stream in (self.child.stdin, self.child.stdout):
             if stream is not None:
@@ -267,6 +269,23 @@ def process_usage(pid: int) -> Usage | None:
         return None
     ticks = sum(int(field) for field in fields[11:15])
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), idle)
+
+
+@contextlib.contextmanager
+def deaf_to_children() -> Iterator[None]:
+    """Holds back the news that a child was stopped, where a system has such news.
+
+    A worker may trace us: then whatever signal we are sent stops us until the worker says otherwise, and a
+    worker that we have just stopped says nothing any more.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def kill_descendants(pid: int) -> None:

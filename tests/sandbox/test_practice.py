@@ -334,3 +334,42 @@ def test_an_answer_travels_as_ever(poor: ProcessSandbox) -> None:
     with session(poor, "") as opened:
         (array,) = answers(opened, "good", np.frombuffer(data))
         assert array.tobytes() == data
+
+
+TRACED = '''
+import sys
+from grader.model import Assignment, Limits, Submission, Task
+from grader.sandbox.process import ProcessSandbox
+from grader.sandbox.session import Session
+
+CODE = b"""
+import ctypes, os
+def trace(x):
+    return float(ctypes.CDLL(None).ptrace(0x4206, os.getppid(), None, None))  # PTRACE_SEIZE
+"""
+QUESTIONS = "def ask(subject): return subject.call('trace', 1.0)"
+assignment = Assignment("m", "M", "functions", ("work",), (Task("1", "T", 1.0),), (), QUESTIONS, Limits())
+box = ProcessSandbox()
+with Session(box, assignment, Submission("s", "s", {"work.py": CODE}, "0" * 64)) as session:
+    from grader.box import wire
+    reply = session.ask("ask", {}, [wire.encode({})], seconds=5.0)
+    print(session.process.child.pid, wire.decode(reply.answers[0]), flush=True)
+print("ended")
+'''
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ptrace(2) as Linux has it")
+def test_a_worker_that_traces_its_grader_does_not_hold_it_up() -> None:
+    ours = subprocess.Popen([sys.executable, "-c", TRACED], stdout=subprocess.PIPE, text=True)
+    assert ours.stdout is not None
+    worker, traced = ours.stdout.readline().split()
+    try:
+        if float(traced) != 0.0:
+            pytest.skip("this machine lets no process trace its parent")
+        assert ours.wait(timeout=20) == 0
+        assert ours.stdout.read() == "ended\n"
+    finally:
+        ours.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(worker), signal.SIGKILL)
+        ours.wait()

@@ -173,6 +173,7 @@ ATTACKS = [
         """,
         "failed", "raised",
         walls=True,
+        harms=True,  # until it ends, any signal to its parent would stop that
     ),
     attack(
         "reads its parent",
