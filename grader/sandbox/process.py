@@ -299,10 +299,6 @@ def kill_descendants(pid: int) -> None:
     found: list[psutil.Process] = []
     try:
         root = psutil.Process(pid)
-        # One that traces us and is stopped would stop us with it, for ever.
-        for process in [root, *root.children(recursive=True)]:
-            if process.pid in tracers():
-                process.kill()
         root.suspend()
         for _ in range(STOP_ROUNDS):
             new = [child for child in root.children(recursive=True) if child not in found]
@@ -317,16 +313,6 @@ def kill_descendants(pid: int) -> None:
     for child in found:
         with contextlib.suppress(psutil.Error):
             child.kill()
-
-
-def tracers() -> set[int]:
-    """The processes that trace a thread of this one, where /proc tells."""
-    found = set()
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"{PROC}/self/task"):
-            with contextlib.suppress(OSError), open(f"{PROC}/self/task/{thread}/status") as file:
-                found |= {int(line.split()[1]) for line in file if line.startswith("TracerPid:")}
-    return found - {0}
 
 
 class ProcessSandbox:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 import textwrap
 import time
@@ -681,3 +682,19 @@ def test_the_walls_are_named_and_what_is_said_of_them_is_true(box: Sandbox) -> N
         assert not up & {"file system", "landlock", "mount ns"}
     if can_connect:
         assert not up & {"network", "seccomp"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ptrace(2) as Linux has it")
+def test_nobody_holds_the_grader_by_tracing_it(box: Sandbox) -> None:
+    if not box.protects and os.geteuid() != 0:
+        pytest.skip("only root has a right that its worker can be without")
+    code = """
+        import ctypes, os
+        def trace(x):
+            libc = ctypes.CDLL(None, use_errno=True)
+            others = {os.getppid(), 1} - {0, os.getpid()}
+            return [libc.ptrace(how, pid, None, None) for pid in others for how in (0x4206, 0x4207)].count(0)
+    """
+    with session(box, code) as opened:
+        assert answers(opened, "trace") == [0]
+        assert still_serves(opened)
