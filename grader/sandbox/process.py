@@ -44,10 +44,11 @@ else:
     for end in (read, write): msvcrt.setmode(end, os.O_BINARY)
 null = os.open(os.devnull, os.O_RDWR)
 for stream in (0, 1, 2): os.dup2(null, stream)
-if sys.platform == "linux":
+try:
     from grader.box.walls import kernel
-    try: kernel.give_up_tracing()
-    except (OSError, KeyError): pass
+    kernel.give_up_tracing()
+except (ImportError, AttributeError, TypeError, KeyError, OSError):
+    pass  # a system without such a right
 from grader.box.worker import serve
 serve(read, write, {scratch!r})
 """

@@ -84,10 +84,15 @@ def answer(opened: Session, path: str, value: Any = 1.0, *, seconds: float = 2.0
     return wire.decode(reply.answers[0])
 
 
-def containers(client: Any, owner: str = "") -> list[Any]:
-    """Running ones of one owner, this process by default."""
-    label = f"{OWNER}={owner or own_labels()[OWNER]}"
-    return list(client.containers.list(filters={"label": label}))
+def containers(client: Any, of: DockerSandbox | str) -> list[Any]:
+    """The running ones of one sandbox, or of one owner."""
+    owner = of if isinstance(of, str) else own_labels()[OWNER]
+    found = list(client.containers.list(filters={"label": f"{OWNER}={owner}"}))
+    if isinstance(of, str):
+        return found
+    # Other tests of this process have sandboxes of their own.
+    ours = {known.container.id for known in of._containers if known.container is not None}
+    return [container for container in found if container.id in ours]
 
 
 # A container from inside
@@ -162,7 +167,7 @@ def test_the_engine_was_asked_for_every_limit(
 ) -> None:
     box = boxes(cpus=1.0, workers=2)
     box.start(SMALL)
-    (container,) = containers(client)
+    (container,) = containers(client, box)
     host = container.attrs["HostConfig"]
     assert host["NetworkMode"] == "none"
     assert host["ReadonlyRootfs"] is True
@@ -193,7 +198,7 @@ def test_a_container_serves_many_and_each_is_gone_for_the_next(
     for _ in range(5):
         with session(box, litter) as opened:
             assert answer(opened, "litter") == ["left", "submission"]
-    assert len(containers(client)) == 1
+    assert len(containers(client, box)) == 1
 
 
 @needs_engine
@@ -204,7 +209,7 @@ def test_where_a_container_is_full_there_is_another(
     with session(box) as first, session(box) as second:
         assert answer(first, "good", 1.0) == 1.0
         assert answer(second, "good", 2.0) == 2.0
-        assert len(containers(client)) == 2
+        assert len(containers(client, box)) == 2
 
 
 @needs_engine
@@ -216,9 +221,9 @@ def test_per_submission_each_worker_has_a_container_that_goes_with_it(
     for _ in range(2):
         with session(box) as opened:
             assert answer(opened, "good") == 1.0
-            (container,) = containers(client)
+            (container,) = containers(client, box)
             seen.add(container.id)
-        assert containers(client) == []
+        assert containers(client, box) == []
     assert len(seen) == 2
 
 
@@ -276,7 +281,7 @@ def test_a_container_that_is_lost_is_our_fault_and_the_next_question_gets_anothe
     slow = "import time\ndef slow(x):\n    while True: pass\n"
     with session(box, slow) as opened:
         assert answer(opened, "good") == 1.0
-        (container,) = containers(client)
+        (container,) = containers(client, box)
         threading.Timer(0.5, container.kill).start()
         with pytest.raises(SandboxLost, match="container"):
             opened.ask("ask", {"path": "slow"}, [wire.encode({"x": 1.0})], seconds=20)
@@ -351,7 +356,7 @@ def test_without_landlock_no_two_submissions_share_a_container(
         assert answer(first, "good") == 1.0
         assert answer(second, "good") == 1.0
         assert "landlock" not in {wall.name for wall in box.walls() if wall.up}
-        assert len(containers(client)) == 2
+        assert len(containers(client, box)) == 2
 
 
 @needs_engine
