@@ -583,8 +583,12 @@ def test_a_scratch_that_is_hard_to_remove_is_removed(
             for _ in range(1500):
                 os.mkdir("d")
                 os.chdir("d")
-            os.chmod(".", 0)
-            os.chmod(os.path.expanduser("~"), 0)
+            os.mkdir("shut", 0)
+            for place in (".", os.path.expanduser("~")):
+                try:
+                    os.chmod(place, 0)
+                except PermissionError:
+                    pass  # where there is a filter of system calls, no mode can be changed
             return x
     """
     for _ in range(2):

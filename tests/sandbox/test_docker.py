@@ -265,6 +265,44 @@ def test_more_than_the_window_passes_both_ways(boxes: Callable[..., DockerSandbo
         assert (wire.decode(reply.answers[0]) == large).all()
 
 
+CLOSES = """
+import os, threading, time
+def close(x):
+    found = []
+    def work():
+        for place in ("/box/grader", "/box/grader/box/wire.py", *(f"/scratch/{n}/room" for n in range(16))):
+            try:
+                os.chmod(place, 0)
+                found.append(place)
+            except OSError: pass
+            try:
+                os.fchmod(os.open(place, os.O_RDONLY), 0)
+                found.append(place)
+            except OSError: pass
+    def go_on():
+        while True:
+            work()
+            time.sleep(0.001)
+    work()
+    threading.Thread(target=go_on, daemon=True).start()
+    return found
+"""
+
+
+@needs_engine
+def test_nobody_closes_the_folders_of_another(boxes: Callable[..., DockerSandbox]) -> None:
+    """Workers of a container share a user, and landlock does not ask who changes a mode."""
+    writes = "def write(x):\n    open('a', 'w').close()\n    return x\n"
+    box = boxes(workers=3)
+    with session(box, CLOSES) as hostile, session(box, writes) as beside:
+        assert answer(beside, "write") == 1.0
+        assert answer(hostile, "close") == []
+        time.sleep(0.1)
+        assert answer(beside, "write") == 1.0
+        with session(box, writes) as later:
+            assert answer(later, "write") == 1.0
+
+
 # Losing
 
 
