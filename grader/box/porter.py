@@ -7,7 +7,7 @@ the other's reading (`WINDOW`) and no more, so that a worker that floods holds u
 never looks into what it carries.
 
 Beside data, records ask for a worker, end one, and tell what it uses; `HELLO` says what the container
-is like from inside.
+is like from inside. A worker that takes what belongs to all (threads, files) is ended.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 from collections import deque
 from typing import Any, NamedTuple, NoReturn
 
@@ -30,6 +31,11 @@ PIECE = 1 << 16
 WINDOW = 4 << 20  # bytes of one channel and direction that may be under way
 START, DATA, CREDIT, KILL, USAGE, STATUS, CLOSED, HELLO = range(1, 9)
 MESSAGE = 1 << 16
+# Of one worker. What a container has of these it has for all of them, and a worker shares its user with the
+# others, so that the kernel has no limit for one alone.
+MOST_THREADS = 64
+MOST_FILES = 4096
+WATCH_SECONDS = 0.02
 
 
 def record(kind: int, channel: int, payload: bytes = b"") -> bytes:
@@ -68,6 +74,7 @@ class Channel:
         self.credit = WINDOW  # what may still be sent to the grader
         self.pid = 0
         self.data_open = True
+        self.excess = ""  # what it had too much of, and is being ended for
 
 
 class Usage(NamedTuple):
@@ -87,6 +94,7 @@ class Porter:
         self.buffer = bytearray()
         self.outgoing = bytearray()
         self.channels: dict[int, Channel] = {}
+        self.watched_at = 0.0
 
     def run(self) -> NoReturn:
         """Never returns: the container ends with it."""
@@ -112,7 +120,8 @@ class Porter:
                 if wanted:
                     by_fd[channel.data.fileno()] = (channel, True)
                     poll.register(channel.data, wanted)
-        for fd, event in poll.poll():
+        running = any(channel.pid for channel in self.channels.values())
+        for fd, event in poll.poll(WATCH_SECONDS * 1000 if running else None):
             if fd == self.read_fd:
                 self.listen()
             elif fd == self.write_fd:
@@ -129,6 +138,21 @@ class Porter:
                 if event & ~select.POLLOUT and channel.data_open:
                     self.fetch(channel)
         self.flush()
+        if running and time.monotonic() - self.watched_at > WATCH_SECONDS:
+            self.watch()
+            self.watched_at = time.monotonic()
+
+    def watch(self) -> None:
+        """Ends a worker that leaves too little for the others."""
+        for channel in self.channels.values():
+            if channel.pid and not channel.excess:
+                channel.excess = excess(channel.pid, channel.scratch)
+                if channel.excess:
+                    self.kill(channel)
+
+    def kill(self, channel: Channel) -> None:
+        with contextlib.suppress(OSError):
+            channel.status.send(b"kill", socket.MSG_NOSIGNAL)
 
     def flush(self) -> None:
         while self.outgoing:
@@ -164,8 +188,7 @@ class Porter:
             elif kind == CREDIT:
                 channel.credit += int.from_bytes(payload, "big")
             elif kind == KILL:
-                with contextlib.suppress(OSError):
-                    channel.status.send(b"kill", socket.MSG_NOSIGNAL)
+                self.kill(channel)
             elif kind == USAGE:
                 used = usage(channel.pid)
                 self.tell(USAGE, number, json.dumps(used).encode())
@@ -242,6 +265,8 @@ class Porter:
         message = json.loads(data)
         if "ready" in message:
             channel.pid = sender(ancillary)
+        elif "ended" in message and channel.excess:
+            data = json.dumps({"ended": channel.excess}).encode()
         self.tell(STATUS, channel.number, data)
         if "ended" in message or "error" in message:
             self.end(channel)
@@ -287,6 +312,19 @@ def usage(pid: int) -> Usage | None:
         return None
     ticks = sum(int(field) for field in fields[11:15])
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), idle)
+
+
+def excess(pid: int, scratch: str) -> str:
+    """What a worker has too much of, in words; "" when there is nothing."""
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        if int(fields[17]) > MOST_THREADS:
+            return f"ended for more than {MOST_THREADS} threads"
+        room = os.statvfs(scratch)
+        if room.f_files - room.f_ffree > MOST_FILES:
+            return f"ended for more than {MOST_FILES} files"
+    return ""
 
 
 def empty(folder: str) -> None:

@@ -43,7 +43,10 @@ KILL_SECONDS = 5.0
 USAGE_SECONDS = 2.0
 WORKERS = 4  # at a time in one container
 OVERHEAD_MB = 384  # the porter, the zygote and what they preload
-PIDS = 64  # for each worker, threads included, and as many for the rest
+PIDS = porter.MOST_THREADS  # for each worker, threads included, and as many for the rest
+# What a worker may start before the porter sees that it has too many. All containers of an engine share the
+# 4096 of their user.
+PIDS_BEYOND = 2048
 LARGEST_FRAME = 16 * MIB  # of the engine's stream; it sends 32 KiB
 ACKNOWLEDGE = porter.WINDOW // 8
 LABEL = "backcheck.box"
@@ -662,7 +665,7 @@ def options(labels: dict[str, str], limits: Limits, workers: int, cpus: float) -
         "security_opt": ["no-new-privileges"],
         "mem_limit": f"{memory}m",
         "memswap_limit": f"{memory}m",
-        "pids_limit": PIDS * (workers + 1),
+        "pids_limit": PIDS * (workers + 1) + PIDS_BEYOND,
         "ulimits": [
             Ulimit(name="nofile", soft=256, hard=256),
             # Podman would raise it otherwise, which it may not do within every outer box.

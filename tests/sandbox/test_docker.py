@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -170,7 +171,7 @@ def test_the_engine_was_asked_for_every_limit(
     assert not host["Privileged"]
     assert any("no-new-privileges" in option for option in host["SecurityOpt"])
     assert host["Memory"] == host["MemorySwap"] == (docker.OVERHEAD_MB + 2 * (128 + 64)) << 20
-    assert host["PidsLimit"] == 3 * docker.PIDS
+    assert host["PidsLimit"] == 3 * docker.PIDS + docker.PIDS_BEYOND
     assert host["NanoCpus"] == 1_000_000_000
     assert {limit["Name"] for limit in host["Ulimits"]} == {"nofile", "nproc", "fsize", "core"}
     assert not host["Binds"]
@@ -301,6 +302,55 @@ def test_nobody_closes_the_folders_of_another(boxes: Callable[..., DockerSandbox
         assert answer(beside, "write") == 1.0
         with session(box, writes) as later:
             assert answer(later, "write") == 1.0
+
+
+TAKES = """
+import threading, time, os
+def threads(x):
+    threading.stack_size(1 << 15)
+    while True: threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+def files(x):
+    number = 0
+    while True:
+        open(f"file-{number}", "w").close()
+        number += 1
+def folders(x):
+    while True:
+        os.mkdir("d")
+        os.chdir("d")
+"""
+A_THREAD = """
+import threading
+def starts(x):
+    found = []
+    thread = threading.Thread(target=found.append, args=(x,))
+    thread.start()
+    thread.join()
+    return found
+"""
+
+
+@needs_engine
+@pytest.mark.parametrize("what", ["threads", "files", "folders"])
+def test_what_a_container_has_for_all_is_not_taken_by_one(
+    boxes: Callable[..., DockerSandbox], what: str
+) -> None:
+    box = boxes(workers=3)
+    with session(box, TAKES) as greedy, session(box, A_THREAD) as beside:
+        assert answer(beside, "starts") == [1.0]
+        replies: list[Any] = []
+        case = [wire.encode({"x": 1.0})]
+        thread = threading.Thread(
+            target=lambda: replies.append(greedy.ask("ask", {"path": what}, case, seconds=2))
+        )
+        thread.start()
+        while thread.is_alive():
+            assert answer(beside, "starts") == [1.0]
+            with session(box, A_THREAD) as later:
+                assert answer(later, "starts") == [1.0]
+        (reply,) = replies
+        assert reply.end is End.CRASHED
+        assert re.search(r"ended for more than \d+ (threads|files)", reply.detail)
 
 
 # Losing
