@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import select
 import signal
@@ -146,9 +147,12 @@ class Porter:
         """Ends a worker that leaves too little for the others."""
         for channel in self.channels.values():
             if channel.pid and not channel.excess:
-                channel.excess = excess(channel.pid, channel.scratch)
+                threads = threads_of(channel.pid)
+                channel.excess = excess(len(threads), channel.scratch)
                 if channel.excess:
                     self.kill(channel)
+                elif len(threads) > 1:
+                    share(threads)
 
     def kill(self, channel: Channel) -> None:
         with contextlib.suppress(OSError):
@@ -314,17 +318,32 @@ def usage(pid: int) -> Usage | None:
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), idle)
 
 
-def excess(pid: int, scratch: str) -> str:
+def threads_of(pid: int) -> list[int]:
+    """The ids of a process' threads; none when it has ended."""
+    try:
+        return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        return []
+
+
+def excess(threads: int, scratch: str) -> str:
     """What a worker has too much of, in words; "" when there is nothing."""
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-        if int(fields[17]) > MOST_THREADS:
-            return f"ended for more than {MOST_THREADS} threads"
+    if threads > MOST_THREADS:
+        return f"ended for more than {MOST_THREADS} threads"
+    with contextlib.suppress(OSError):
         room = os.statvfs(scratch)
         if room.f_files - room.f_ffree > MOST_FILES:
             return f"ended for more than {MOST_FILES} files"
     return ""
+
+
+def share(threads: list[int]) -> None:
+    """Lets the threads of a worker weigh together what one thread of another weighs: the kernel shares the
+    processors of a container among threads. One step of niceness is a fifth, see sched(7)."""
+    nice = min(19, math.ceil(math.log(len(threads), 1.25)))
+    for thread in threads:
+        with contextlib.suppress(OSError):  # it has ended, or is nicer already
+            os.setpriority(os.PRIO_PROCESS, thread, nice)
 
 
 def empty(folder: str) -> None:

@@ -353,6 +353,38 @@ def test_what_a_container_has_for_all_is_not_taken_by_one(
         assert re.search(r"ended for more than \d+ (threads|files)", reply.detail)
 
 
+SPINS = """
+import hashlib, threading, time
+data = bytes(30 << 20)
+def spin(x):
+    def work():
+        time.sleep(0.5)
+        while True: hashlib.sha256(data).digest()  # without the interpreter's lock
+    threading.stack_size(1 << 16)
+    for _ in range(60): threading.Thread(target=work, daemon=True).start()
+    return x
+def compute(x):
+    began = time.process_time()
+    while time.process_time() - began < x: pass
+    return x
+"""
+
+
+@needs_engine
+def test_many_threads_take_no_more_time_from_others_than_one(
+    boxes: Callable[..., DockerSandbox],
+) -> None:
+    box = boxes(cpus=1.0)
+    with session(box, SPINS) as greedy, session(box, SPINS) as beside:
+        assert answer(beside, "compute", 0.01) == 0.01
+        assert answer(greedy, "spin") == 1.0
+        time.sleep(0.7)
+        began = time.monotonic()
+        assert answer(beside, "compute", 0.3) == 0.3
+        # Half of one processor, where 60 threads would leave a sixtieth.
+        assert time.monotonic() - began < 6
+
+
 # Losing
 
 
