@@ -301,6 +301,39 @@ def test_seconds_of_waiting_and_of_computing_are_counted(box: Sandbox) -> None:
         assert opened.used_seconds - before > 0.3
 
 
+def test_waiting_in_short_steps_is_waiting_too(box: Sandbox) -> None:
+    """Else a submission that used no processor time to speak of could be graded for an hour."""
+    code = """
+        import time
+        def end(x):
+            while True:
+                time.sleep(0.2)
+                began = time.process_time()
+                while time.process_time() - began < 0.01: pass
+    """
+    with session(box, code) as opened:
+        opened.open()
+        before = opened.used_seconds
+        assert ask(opened, "end", seconds=0.3).end is End.IDLE
+        assert opened.used_seconds - before > 3
+
+
+def test_a_worker_that_works_does_not_wait(box: Sandbox) -> None:
+    code = """
+        import time
+        def work(x):
+            began = time.process_time()
+            while time.process_time() - began < 0.05: pass
+            return x
+    """
+    with session(box, code) as opened:
+        opened.open()
+        before = opened.used_seconds
+        for _ in range(10):
+            assert answers(opened, "work", 1.0, 2.0) == [1.0, 2.0]
+        assert 0.8 < opened.used_seconds - before < 2
+
+
 # Memory and size
 
 
