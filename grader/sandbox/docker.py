@@ -151,6 +151,7 @@ class DockerSandbox:
         self._client: Any = None
         self._containers: list[_Container] = []
         self._lock = threading.Lock()
+        self._first = threading.Lock()
         self._walls: tuple[Wall, ...] | None = None
         self._spares: Spares[DockerProcess] = Spares(spares)
 
@@ -185,6 +186,14 @@ class DockerSandbox:
 
     def start(self, limits: Limits) -> DockerProcess:
         """A worker behind its walls, in a container. Raises SandboxLost; UsageError without an engine."""
+        if self._walls is None:
+            # Whether workers may share a container is known once one of them has looked at its walls.
+            with self._first:
+                if self._walls is None:
+                    return self._start(limits)
+        return self._start(limits)
+
+    def _start(self, limits: Limits) -> DockerProcess:
         with self._lock:
             process = self._spares.take(limits) or self._request(limits)
         try:
@@ -200,12 +209,12 @@ class DockerSandbox:
         """Ends every container of this sandbox and removes it."""
         with self._lock:
             containers, self._containers = self._containers, []
+            client, self._client = self._client, None
             self._spares.clear()
         for container in containers:
             container.close()
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        if client is not None:
+            client.close()
 
     def __enter__(self) -> DockerSandbox:
         return self

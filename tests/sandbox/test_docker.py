@@ -450,28 +450,54 @@ def test_an_engine_that_ignores_the_memory_limit_is_refused(
         boxes().start(SMALL)
 
 
-@needs_docker
-def test_without_landlock_no_two_submissions_share_a_container(
-    boxes: Callable[..., DockerSandbox], client: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def without_landlock(monkeypatch: pytest.MonkeyPatch) -> None:
     original = docker.options
     profile = (
         '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["landlock_create_ruleset"], '
         '"action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}'
     )
 
-    def without_landlock(*args: Any) -> dict[str, Any]:
+    def options(*args: Any) -> dict[str, Any]:
         found = original(*args)
         found["security_opt"] = ["no-new-privileges", f"seccomp={profile}"]
         return found
 
-    monkeypatch.setattr(docker, "options", without_landlock)
+    monkeypatch.setattr(docker, "options", options)
+
+
+@needs_docker
+@pytest.mark.usefixtures("without_landlock")
+def test_without_landlock_no_two_submissions_share_a_container(
+    boxes: Callable[..., DockerSandbox], client: Any
+) -> None:
     box = boxes()
     with session(box) as first, session(box) as second:
         assert answer(first, "good") == 1.0
         assert answer(second, "good") == 1.0
         assert "landlock" not in {wall.name for wall in box.walls() if wall.up}
         assert len(containers(client)) == 2
+
+
+@needs_docker
+@pytest.mark.usefixtures("without_landlock")
+def test_nor_do_two_that_come_first_at_the_same_time(boxes: Callable[..., DockerSandbox]) -> None:
+    box = boxes()
+    together = threading.Barrier(3)
+    started: list[Any] = []
+
+    def start() -> None:
+        together.wait()
+        started.append(box.start(SMALL))
+
+    threads = [threading.Thread(target=start) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(started) == 3
+    shared = [p._container for p in started if p._container.served > 1]
+    assert not shared
 
 
 @needs_engine
