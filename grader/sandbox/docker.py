@@ -41,6 +41,7 @@ MIB = 1 << 20
 START_SECONDS = 60.0
 KILL_SECONDS = 5.0
 USAGE_SECONDS = 2.0
+STREAM_SECONDS = 20  # in which a container takes in something of what it is sent
 WORKERS = 4  # at a time in one container
 OVERHEAD_MB = 384  # the porter, the zygote and what they preload
 PIDS = porter.MOST_THREADS  # for each worker, threads included, and as many for the rest
@@ -733,6 +734,11 @@ def attach(client: Any, container: str) -> socket.socket:
     found = getattr(stream, "_sock", stream)
     with contextlib.suppress(AttributeError, OSError):
         found.settimeout(None)
+    with contextlib.suppress(AttributeError, OSError):
+        # Whoever writes holds the others up. The reader waits for as long as the container lives.
+        found.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", STREAM_SECONDS, 0)
+        )
     result: socket.socket = found
     return result
 

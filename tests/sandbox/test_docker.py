@@ -404,6 +404,33 @@ def test_a_container_that_is_lost_is_our_fault_and_the_next_question_gets_anothe
         assert answer(opened, "good", 3.0) == 3.0
 
 
+@needs_engine
+def test_a_container_that_stands_still_is_lost_and_holds_nobody_up(
+    boxes: Callable[..., DockerSandbox], client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker, "STREAM_SECONDS", 1)
+    monkeypatch.setattr(docker, "KILL_SECONDS", 1)
+    box = boxes()
+    with session(box) as opened:
+        assert answer(opened, "good") == 1.0
+        (container,) = containers(client)
+        container.pause()
+        lost: list[BaseException] = []
+
+        def question() -> None:
+            with pytest.raises(SandboxLost) as raised:
+                opened.ask("ask", {"path": "good"}, [wire.encode({"x": bytes(8 << 20)})], seconds=2)
+            lost.append(raised.value)
+
+        thread = threading.Thread(target=question, daemon=True)
+        thread.start()
+        thread.join(20)
+        container.unpause()
+        assert len(lost) == 1
+        opened.close()
+        assert answer(opened, "good", 3.0) == 3.0
+
+
 GRADER = """
 import sys, time
 from grader.model import Limits
