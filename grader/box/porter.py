@@ -7,7 +7,7 @@ the other's reading (`WINDOW`) and no more, so that a worker that floods holds u
 never looks into what it carries.
 
 Beside data, records ask for a worker, end one, and tell what it uses; `HELLO` says what the container
-is like from inside.
+is like from inside. A worker that takes what belongs to all (threads, files) is ended.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import select
 import signal
 import socket
 import struct
 import sys
+import time
 from collections import deque
 from typing import Any, NamedTuple, NoReturn
 
@@ -30,6 +32,11 @@ PIECE = 1 << 16
 WINDOW = 4 << 20  # bytes of one channel and direction that may be under way
 START, DATA, CREDIT, KILL, USAGE, STATUS, CLOSED, HELLO = range(1, 9)
 MESSAGE = 1 << 16
+# Of one worker. What a container has of these it has for all of them, and a worker shares its user with the
+# others, so that the kernel has no limit for one alone.
+MOST_THREADS = 64
+MOST_FILES = 4096
+WATCH_SECONDS = 0.02
 
 
 def record(kind: int, channel: int, payload: bytes = b"") -> bytes:
@@ -68,6 +75,7 @@ class Channel:
         self.credit = WINDOW  # what may still be sent to the grader
         self.pid = 0
         self.data_open = True
+        self.excess = ""  # what it had too much of, and is being ended for
 
 
 class Usage(NamedTuple):
@@ -87,6 +95,7 @@ class Porter:
         self.buffer = bytearray()
         self.outgoing = bytearray()
         self.channels: dict[int, Channel] = {}
+        self.watched_at = 0.0
 
     def run(self) -> NoReturn:
         """Never returns: the container ends with it."""
@@ -112,7 +121,8 @@ class Porter:
                 if wanted:
                     by_fd[channel.data.fileno()] = (channel, True)
                     poll.register(channel.data, wanted)
-        for fd, event in poll.poll():
+        running = any(channel.pid for channel in self.channels.values())
+        for fd, event in poll.poll(WATCH_SECONDS * 1000 if running else None):
             if fd == self.read_fd:
                 self.listen()
             elif fd == self.write_fd:
@@ -129,6 +139,24 @@ class Porter:
                 if event & ~select.POLLOUT and channel.data_open:
                     self.fetch(channel)
         self.flush()
+        if running and time.monotonic() - self.watched_at > WATCH_SECONDS:
+            self.watch()
+            self.watched_at = time.monotonic()
+
+    def watch(self) -> None:
+        """Ends a worker that leaves too little for the others."""
+        for channel in self.channels.values():
+            if channel.pid and not channel.excess:
+                threads = threads_of(channel.pid)
+                channel.excess = excess(len(threads), channel.scratch)
+                if channel.excess:
+                    self.kill(channel)
+                elif len(threads) > 1:
+                    share(threads)
+
+    def kill(self, channel: Channel) -> None:
+        with contextlib.suppress(OSError):
+            channel.status.send(b"kill", socket.MSG_NOSIGNAL)
 
     def flush(self) -> None:
         while self.outgoing:
@@ -164,8 +192,7 @@ class Porter:
             elif kind == CREDIT:
                 channel.credit += int.from_bytes(payload, "big")
             elif kind == KILL:
-                with contextlib.suppress(OSError):
-                    channel.status.send(b"kill", socket.MSG_NOSIGNAL)
+                self.kill(channel)
             elif kind == USAGE:
                 used = usage(channel.pid)
                 self.tell(USAGE, number, json.dumps(used).encode())
@@ -242,6 +269,8 @@ class Porter:
         message = json.loads(data)
         if "ready" in message:
             channel.pid = sender(ancillary)
+        elif "ended" in message and channel.excess:
+            data = json.dumps({"ended": channel.excess}).encode()
         self.tell(STATUS, channel.number, data)
         if "ended" in message or "error" in message:
             self.end(channel)
@@ -287,6 +316,34 @@ def usage(pid: int) -> Usage | None:
         return None
     ticks = sum(int(field) for field in fields[11:15])
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), idle)
+
+
+def threads_of(pid: int) -> list[int]:
+    """The ids of a process' threads; none when it has ended."""
+    try:
+        return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        return []
+
+
+def excess(threads: int, scratch: str) -> str:
+    """What a worker has too much of, in words; "" when there is nothing."""
+    if threads > MOST_THREADS:
+        return f"ended for more than {MOST_THREADS} threads"
+    with contextlib.suppress(OSError):
+        room = os.statvfs(scratch)
+        if room.f_files - room.f_ffree > MOST_FILES:
+            return f"ended for more than {MOST_FILES} files"
+    return ""
+
+
+def share(threads: list[int]) -> None:
+    """Lets the threads of a worker weigh together what one thread of another weighs: the kernel shares the
+    processors of a container among threads. One step of niceness is a fifth, see sched(7)."""
+    nice = min(19, math.ceil(math.log(len(threads), 1.25)))
+    for thread in threads:
+        with contextlib.suppress(OSError):  # it has ended, or is nicer already
+            os.setpriority(os.PRIO_PROCESS, thread, nice)
 
 
 def empty(folder: str) -> None:

@@ -184,7 +184,7 @@ class Grading:
                 Outcome.HELD,
                 reason=f"its cases are hidden, and the sandbox {self.sandbox.name} would show them to anybody",
             )
-        if session.used_seconds > limits.run_seconds:
+        if self._spent(session):
             return self._verdict(
                 check,
                 Outcome.TIMED_OUT,
@@ -205,6 +205,10 @@ class Grading:
         if reply.end is End.DONE and compared == len(bank.cases):
             return self._verdict(check, Outcome.PASSED, cases=compared, seconds=reply.cpu_seconds)
         return self._stopped(check, bank, compared, reply.end, reply.detail, reply.cpu_seconds)
+
+    def _spent(self, session: Session) -> bool:
+        """Whether the submission has used all of its time, so that nothing more is asked of it."""
+        return session.used_seconds > self.assignment.limits.run_seconds
 
     def _waits_for(self, check: Check) -> str:
         """Why a check cannot be asked yet: what it comes after has not passed. "" when it can."""
@@ -329,8 +333,10 @@ class Grading:
                 return True
             return judge(check, bank.answers[case], bank.slack[case], reply_answers[at]) is not None
 
+        if self._spent(session):
+            return False
         again = session.ask(check.question, check.given, [bank.cases[place]], seconds=check.seconds)
-        if fails(again.answers, 0, place):
+        if fails(again.answers, 0, place) or self._spent(session):
             return False
         session.close()
         replay = session.ask(
@@ -352,6 +358,8 @@ class Grading:
         latest = [fault]
 
         def still_fails(frame: bytes, expected: bytes, slack: bytes) -> bool:
+            if self._spent(session):
+                return False
             reply = session.ask(check.question, check.given, [frame], seconds=check.seconds)
             if not reply.answers:
                 return False
@@ -361,13 +369,14 @@ class Grading:
                 latest[0] = found
             return same
 
-        if self.shrinker is not None:
+        if self.shrinker is not None and not self._spent(session):
             failed = {bank.cases[p] for p in faults if faults[p].outcome is fault.outcome}
             passed = {bank.cases[p] for p in range(compared) if p not in faults}
             best = self.shrinker.smallest(check.key, bank, passed, failed, still_fails)
             if best is not None and still_fails(*best):
                 return best[0], latest[0], True
-            return bank.cases[place], fault, self.shrinker.finished
+            finished = self.shrinker.finished and not self._spent(session)
+            return bank.cases[place], fault, finished
         return bank.cases[place], fault, False
 
     def _stopped(

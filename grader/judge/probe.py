@@ -67,7 +67,11 @@ def look(
         for check in module.assignment.checks
         if check.key in verdicts and verdicts[check.key].outcome is Outcome.PASSED
     ]
-    if not passed or session.used_seconds > module.assignment.limits.run_seconds:
+
+    def spent() -> bool:
+        return session.used_seconds > module.assignment.limits.run_seconds
+
+    if not passed or spent():
         return Look()
     pick = secrets.SystemRandom()
     chosen = {check.key for check in passed}
@@ -76,12 +80,16 @@ def look(
             check.key for some in _by_task(passed) for check in pick.sample(some, min(2, len(some)))
         }
     seen, loaded = _first(module, session, passed, chosen, bool(findings), pick)
-    if any(how.moved[0] for how in seen.values()):
+    if any(how.moved[0] for how in seen.values()) and not spent():
         rest = [check for check in passed if check.key not in chosen]
         seen |= _first(module, session, rest, {c.key for c in rest}, bool(findings), pick)[0]
-    _again(module, session, [c for c in passed if c.key in seen and seen[c.key].pairs], seen, pick)
+    if not spent():
+        strange = [c for c in passed if c.key in seen and seen[c.key].pairs]
+        _again(module, session, strange, seen, pick)
     if shrinker is not None:
         for check in suspects(passed, findings, seen)[:MOST_SUSPECTED]:
+            if spent():
+                break
             fresh = _fresh(check, module.banks[check.key], session, shrinker)
             seen[check.key] = msgspec.structs.replace(seen[check.key], fresh=fresh)
     return Look(seen, loaded)

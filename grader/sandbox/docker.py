@@ -41,9 +41,13 @@ MIB = 1 << 20
 START_SECONDS = 60.0
 KILL_SECONDS = 5.0
 USAGE_SECONDS = 2.0
+STREAM_SECONDS = 20  # in which a container takes in something of what it is sent
 WORKERS = 4  # at a time in one container
 OVERHEAD_MB = 384  # the porter, the zygote and what they preload
-PIDS = 64  # for each worker, threads included, and as many for the rest
+PIDS = porter.MOST_THREADS  # for each worker, threads included, and as many for the rest
+# What a worker may start before the porter sees that it has too many. All containers of an engine share the
+# 4096 of their user.
+PIDS_BEYOND = 2048
 LARGEST_FRAME = 16 * MIB  # of the engine's stream; it sends 32 KiB
 ACKNOWLEDGE = porter.WINDOW // 8
 LABEL = "backcheck.box"
@@ -148,6 +152,7 @@ class DockerSandbox:
         self._client: Any = None
         self._containers: list[_Container] = []
         self._lock = threading.Lock()
+        self._first = threading.Lock()
         self._walls: tuple[Wall, ...] | None = None
         self._spares: Spares[DockerProcess] = Spares(spares)
 
@@ -182,6 +187,14 @@ class DockerSandbox:
 
     def start(self, limits: Limits) -> DockerProcess:
         """A worker behind its walls, in a container. Raises SandboxLost; UsageError without an engine."""
+        if self._walls is None:
+            # Whether workers may share a container is known once one of them has looked at its walls.
+            with self._first:
+                if self._walls is None:
+                    return self._start(limits)
+        return self._start(limits)
+
+    def _start(self, limits: Limits) -> DockerProcess:
         with self._lock:
             process = self._spares.take(limits) or self._request(limits)
         try:
@@ -197,12 +210,12 @@ class DockerSandbox:
         """Ends every container of this sandbox and removes it."""
         with self._lock:
             containers, self._containers = self._containers, []
+            client, self._client = self._client, None
             self._spares.clear()
         for container in containers:
             container.close()
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        if client is not None:
+            client.close()
 
     def __enter__(self) -> DockerSandbox:
         return self
@@ -662,7 +675,7 @@ def options(labels: dict[str, str], limits: Limits, workers: int, cpus: float) -
         "security_opt": ["no-new-privileges"],
         "mem_limit": f"{memory}m",
         "memswap_limit": f"{memory}m",
-        "pids_limit": PIDS * (workers + 1),
+        "pids_limit": PIDS * (workers + 1) + PIDS_BEYOND,
         "ulimits": [
             Ulimit(name="nofile", soft=256, hard=256),
             # Podman would raise it otherwise, which it may not do within every outer box.
@@ -721,6 +734,11 @@ def attach(client: Any, container: str) -> socket.socket:
     found = getattr(stream, "_sock", stream)
     with contextlib.suppress(AttributeError, OSError):
         found.settimeout(None)
+    with contextlib.suppress(AttributeError, OSError):
+        # Whoever writes holds the others up. The reader waits for as long as the container lives.
+        found.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", STREAM_SECONDS, 0)
+        )
     result: socket.socket = found
     return result
 

@@ -26,6 +26,7 @@ TICK = 0.02
 GRACE_SECONDS = 1.0
 IDLE_SECONDS = 3.0
 LONGEST_STEP = 0.25
+SEND_SECONDS = 30.0
 REPLY_FRAMES = 4096
 
 
@@ -239,17 +240,17 @@ class Session:
         # Before the worker can begin: what it uses from here on is for this message.
         deadline = _Deadline(process, seconds, limits.wall_factor, compiling)
         identity = secrets.randbits(62)
-        if not process.send(wire.encode({"id": identity} | message), seconds=30.0):
-            raise _Ended(End.CRASHED, process.ending() or "it stopped listening")
         limit = limits.output_mb << 20
         try:
+            began = time.monotonic()
+            heard = process.send(wire.encode({"id": identity} | message), seconds=SEND_SECONDS)
+            deadline.waited += max(0.0, time.monotonic() - began - IDLE_SECONDS)
+            if not heard:
+                raise _Ended(End.CRASHED, deadline.ending() or "it stopped listening")
             return self._parts(message["do"], identity, process, deadline, parts, limit)
-        except _Ended as ended:
-            if ended.end is End.IDLE:
-                self.used_seconds += IDLE_SECONDS
-            raise
         finally:
             self._account(deadline.last_cpu)
+            self.used_seconds += max(deadline.waited, 0.0)
             free = min(deadline.compiled, self.compile_left)
             self.compile_left -= free
             self.used_seconds -= free
@@ -298,9 +299,9 @@ class Session:
             if data:
                 self.buffer += data
             elif data == b"":
-                raise _Ended(End.CRASHED, process.ending() or "the process ended")
+                raise _Ended(End.CRASHED, deadline.ending() or "the process ended")
             # Also while bytes come in: a worker may send one at a time for ever.
-            deadline.check()
+            deadline.check(quiet=data is None)
 
     def _account(self, seen: float = 0.0) -> None:
         """Counts what the worker has used; `seen` is what was last seen of one that is gone."""
@@ -311,13 +312,15 @@ class Session:
 
 
 class _Deadline:
-    """The limit from outside: CPU time, then waiting for nothing, then a generous wall clock.
+    """The limit from outside: CPU time, then waiting for nothing, in one piece or in all, then a generous
+    wall clock.
 
     A process that is kept from the processor by others is not idle, so that a verdict is the same on a
     busy machine. Time is counted in the steps in which we look: when the whole machine stands still for
     seconds, nobody has waited.
 
-    compile_seconds: on top until the first answer is there; compiled: what was used of them.
+    compile_seconds: on top until the first answer is there; compiled: what was used of them; waited: for
+    nothing, in all, beyond what it takes to reach the worker.
     """
 
     def __init__(
@@ -328,10 +331,12 @@ class _Deadline:
         self.compile_seconds = compile_seconds
         self.compiled = 0.0
         self.compiles = compile_seconds > 0
+        began = time.monotonic()
         usage = process.usage()
         self.start_cpu = usage.cpu_seconds if usage else 0.0
         self.last_cpu = self.start_cpu
         self.checked_at = time.monotonic()
+        self.waited = -2.0 * (self.checked_at - began)
         self.idle_seconds = 0.0
         self.wall_left = (seconds + compile_seconds) * wall_factor + 5.0
 
@@ -347,7 +352,16 @@ class _Deadline:
             used = usage.cpu_seconds - self.start_cpu
             self.compiled = min(self.compile_seconds, max(used, 0.0))
 
-    def check(self) -> None:
+    def ending(self) -> str:
+        """How the worker ended. One that goes on without its socket is waited for, at its own cost."""
+        began = time.monotonic()
+        try:
+            return self.process.ending()
+        finally:
+            self.waited += time.monotonic() - began
+
+    def check(self, *, quiet: bool) -> None:
+        """Raises _Ended when a limit is reached. quiet: nothing came for a while."""
         now = time.monotonic()
         step = now - self.checked_at
         if step < TICK:
@@ -361,6 +375,15 @@ class _Deadline:
         allowed = self.seconds + self.compile_seconds * self.compiles
         if usage.cpu_seconds - self.start_cpu > allowed * 1.25 + GRACE_SECONDS:
             raise _Ended(End.TIMED_OUT, f"more than {allowed:.3g} s of processor time")
+        if usage.idle:
+            # Where something came, the worker may be waiting for us by now.
+            longest = LONGEST_STEP if quiet else TICK
+            self.waited += max(
+                min(step, longest) - max(usage.cpu_seconds - self.last_cpu, 0.0), 0.0
+            )
+        used = usage.cpu_seconds - self.start_cpu
+        if used + self.waited > allowed * 1.25 + GRACE_SECONDS + IDLE_SECONDS:
+            raise _Ended(End.IDLE, f"it waited for nothing for {self.waited:.3g} s in all")
         if usage.cpu_seconds > self.last_cpu or not usage.idle:
             self.last_cpu = usage.cpu_seconds
             self.idle_seconds = 0.0

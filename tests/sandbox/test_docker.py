@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -175,7 +176,7 @@ def test_the_engine_was_asked_for_every_limit(
     assert not host["Privileged"]
     assert any("no-new-privileges" in option for option in host["SecurityOpt"])
     assert host["Memory"] == host["MemorySwap"] == (docker.OVERHEAD_MB + 2 * (128 + 64)) << 20
-    assert host["PidsLimit"] == 3 * docker.PIDS
+    assert host["PidsLimit"] == 3 * docker.PIDS + docker.PIDS_BEYOND
     assert host["NanoCpus"] == 1_000_000_000
     assert {limit["Name"] for limit in host["Ulimits"]} == {"nofile", "nproc", "fsize", "core"}
     assert not host["Binds"]
@@ -270,6 +271,125 @@ def test_more_than_the_window_passes_both_ways(boxes: Callable[..., DockerSandbo
         assert (wire.decode(reply.answers[0]) == large).all()
 
 
+CLOSES = """
+import os, threading, time
+def close(x):
+    found = []
+    def work():
+        for place in ("/box/grader", "/box/grader/box/wire.py", *(f"/scratch/{n}/room" for n in range(16))):
+            try:
+                os.chmod(place, 0)
+                found.append(place)
+            except OSError: pass
+            try:
+                os.fchmod(os.open(place, os.O_RDONLY), 0)
+                found.append(place)
+            except OSError: pass
+    def go_on():
+        while True:
+            work()
+            time.sleep(0.001)
+    work()
+    threading.Thread(target=go_on, daemon=True).start()
+    return found
+"""
+
+
+@needs_engine
+def test_nobody_closes_the_folders_of_another(boxes: Callable[..., DockerSandbox]) -> None:
+    """Workers of a container share a user, and landlock does not ask who changes a mode."""
+    writes = "def write(x):\n    open('a', 'w').close()\n    return x\n"
+    box = boxes(workers=3)
+    with session(box, CLOSES) as hostile, session(box, writes) as beside:
+        assert answer(beside, "write") == 1.0
+        assert answer(hostile, "close") == []
+        time.sleep(0.1)
+        assert answer(beside, "write") == 1.0
+        with session(box, writes) as later:
+            assert answer(later, "write") == 1.0
+
+
+TAKES = """
+import threading, time, os
+def threads(x):
+    threading.stack_size(1 << 15)
+    while True: threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+def files(x):
+    number = 0
+    while True:
+        open(f"file-{number}", "w").close()
+        number += 1
+def folders(x):
+    while True:
+        os.mkdir("d")
+        os.chdir("d")
+"""
+A_THREAD = """
+import threading
+def starts(x):
+    found = []
+    thread = threading.Thread(target=found.append, args=(x,))
+    thread.start()
+    thread.join()
+    return found
+"""
+
+
+@needs_engine
+@pytest.mark.parametrize("what", ["threads", "files", "folders"])
+def test_what_a_container_has_for_all_is_not_taken_by_one(
+    boxes: Callable[..., DockerSandbox], what: str
+) -> None:
+    box = boxes(workers=3)
+    with session(box, TAKES) as greedy, session(box, A_THREAD) as beside:
+        assert answer(beside, "starts") == [1.0]
+        replies: list[Any] = []
+        case = [wire.encode({"x": 1.0})]
+        thread = threading.Thread(
+            target=lambda: replies.append(greedy.ask("ask", {"path": what}, case, seconds=2))
+        )
+        thread.start()
+        while thread.is_alive():
+            assert answer(beside, "starts") == [1.0]
+            with session(box, A_THREAD) as later:
+                assert answer(later, "starts") == [1.0]
+        (reply,) = replies
+        assert reply.end is End.CRASHED
+        assert re.search(r"ended for more than \d+ (threads|files)", reply.detail)
+
+
+SPINS = """
+import hashlib, threading, time
+data = bytes(30 << 20)
+def spin(x):
+    def work():
+        time.sleep(0.5)
+        while True: hashlib.sha256(data).digest()  # without the interpreter's lock
+    threading.stack_size(1 << 16)
+    for _ in range(60): threading.Thread(target=work, daemon=True).start()
+    return x
+def compute(x):
+    began = time.process_time()
+    while time.process_time() - began < x: pass
+    return x
+"""
+
+
+@needs_engine
+def test_many_threads_take_no_more_time_from_others_than_one(
+    boxes: Callable[..., DockerSandbox],
+) -> None:
+    box = boxes(cpus=1.0)
+    with session(box, SPINS) as greedy, session(box, SPINS) as beside:
+        assert answer(beside, "compute", 0.01) == 0.01
+        assert answer(greedy, "spin") == 1.0
+        time.sleep(0.7)
+        began = time.monotonic()
+        assert answer(beside, "compute", 0.3) == 0.3
+        # Half of one processor, where 60 threads would leave a sixtieth.
+        assert time.monotonic() - began < 6
+
+
 # Losing
 
 
@@ -285,6 +405,33 @@ def test_a_container_that_is_lost_is_our_fault_and_the_next_question_gets_anothe
         threading.Timer(0.5, container.kill).start()
         with pytest.raises(SandboxLost, match="container"):
             opened.ask("ask", {"path": "slow"}, [wire.encode({"x": 1.0})], seconds=20)
+        opened.close()
+        assert answer(opened, "good", 3.0) == 3.0
+
+
+@needs_engine
+def test_a_container_that_stands_still_is_lost_and_holds_nobody_up(
+    boxes: Callable[..., DockerSandbox], client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker, "STREAM_SECONDS", 1)
+    monkeypatch.setattr(docker, "KILL_SECONDS", 1)
+    box = boxes()
+    with session(box) as opened:
+        assert answer(opened, "good") == 1.0
+        (container,) = containers(client)
+        container.pause()
+        lost: list[BaseException] = []
+
+        def question() -> None:
+            with pytest.raises(SandboxLost) as raised:
+                opened.ask("ask", {"path": "good"}, [wire.encode({"x": bytes(8 << 20)})], seconds=2)
+            lost.append(raised.value)
+
+        thread = threading.Thread(target=question, daemon=True)
+        thread.start()
+        thread.join(20)
+        container.unpause()
+        assert len(lost) == 1
         opened.close()
         assert answer(opened, "good", 3.0) == 3.0
 
@@ -335,28 +482,54 @@ def test_an_engine_that_ignores_the_memory_limit_is_refused(
         boxes().start(SMALL)
 
 
-@needs_docker
-def test_without_landlock_no_two_submissions_share_a_container(
-    boxes: Callable[..., DockerSandbox], client: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def without_landlock(monkeypatch: pytest.MonkeyPatch) -> None:
     original = docker.options
     profile = (
         '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["landlock_create_ruleset"], '
         '"action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}'
     )
 
-    def without_landlock(*args: Any) -> dict[str, Any]:
+    def options(*args: Any) -> dict[str, Any]:
         found = original(*args)
         found["security_opt"] = ["no-new-privileges", f"seccomp={profile}"]
         return found
 
-    monkeypatch.setattr(docker, "options", without_landlock)
+    monkeypatch.setattr(docker, "options", options)
+
+
+@needs_docker
+@pytest.mark.usefixtures("without_landlock")
+def test_without_landlock_no_two_submissions_share_a_container(
+    boxes: Callable[..., DockerSandbox], client: Any
+) -> None:
     box = boxes()
     with session(box) as first, session(box) as second:
         assert answer(first, "good") == 1.0
         assert answer(second, "good") == 1.0
         assert "landlock" not in {wall.name for wall in box.walls() if wall.up}
         assert len(containers(client, box)) == 2
+
+
+@needs_docker
+@pytest.mark.usefixtures("without_landlock")
+def test_nor_do_two_that_come_first_at_the_same_time(boxes: Callable[..., DockerSandbox]) -> None:
+    box = boxes()
+    together = threading.Barrier(3)
+    started: list[Any] = []
+
+    def start() -> None:
+        together.wait()
+        started.append(box.start(SMALL))
+
+    threads = [threading.Thread(target=start) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(started) == 3
+    shared = [p._container for p in started if p._container.served > 1]
+    assert not shared
 
 
 @needs_engine

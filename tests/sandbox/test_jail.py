@@ -156,6 +156,26 @@ ATTACKS = {
         (*FILES, "other uid"),
         ("no new privileges",),
     ),
+    "changes the mode of a file beside the project": Attack(
+        "import os; os.chmod(PRIVATE, 0o600); result = True",
+        ("mount ns", "other uid", "seccomp"),
+        ("no new privileges",),
+    ),
+    "changes the mode of a library that it has opened": Attack(
+        """
+        import os
+        fd = os.open(os.__file__, os.O_RDONLY)
+        os.fchmod(fd, os.fstat(fd).st_mode & 0o777)
+        result = True
+        """,
+        ("mount ns", "other uid", "seccomp"),
+        ("no new privileges",),
+    ),
+    "changes the times of a file beside the project": Attack(
+        "import os; os.utime(PRIVATE); result = True",
+        ("mount ns", "other uid", "seccomp"),
+        ("no new privileges",),
+    ),
     "connects to a port of the host": Attack(
         "import socket; socket.create_connection(('127.0.0.1', PORT), 2); result = True",
         ("network ns", "seccomp"),
@@ -585,7 +605,7 @@ def test_fifty_workers_leave_nothing_behind(mode: str, jail_without: Callable[..
         scratches |= {process._scratch} - {None}
         value(
             process,
-            "import os; os.makedirs('a/b'); open('a/b/c', 'w').close(); os.chmod('a', 0); result = 1",
+            "import os; os.makedirs('a/b'); open('a/b/c', 'w').close(); os.mkdir('a/d', 0); result = 1",
         )
         process.kill()
     deadline = time.monotonic() + 2

@@ -4,6 +4,10 @@ The list is what Python, numpy and numba (compiling parallel kernels on the work
 were seen to use, plus what ordinary code on the scratch directory may want. There is no process
 creation, no program start, no socket, no signal to others, no tracing, no mounting, nor any of the
 kernel's newer machinery: new calls are refused until they are named here.
+
+Some calls act on whatever file belongs to the same user, and landlock does not ask about them: changes of
+mode and time, and, before its ABI 3, truncation. Where workers share a user with each other or with the
+grader, these are refused here, also by descriptor, because libraries may be opened for reading.
 """
 
 from __future__ import annotations
@@ -21,18 +25,16 @@ ALLOWED: dict[str, tuple[int | None, int | None]] = {
     "pread64": (17, 67), "pwrite64": (18, 68), "close": (3, 57), "close_range": (436, 436),
     "lseek": (8, 62), "dup": (32, 23), "dup2": (33, None), "dup3": (292, 24), "pipe": (22, None),
     "pipe2": (293, 59), "sendfile": (40, 71), "copy_file_range": (326, 285),
-    # files
-    "open": (2, None), "openat": (257, 56), "stat": (4, None), "fstat": (5, 80), "lstat": (6, None),
+    # files: no call that changes the mode or the time of one, see above
+    "stat": (4, None), "fstat": (5, 80), "lstat": (6, None),
     "newfstatat": (262, 79), "statx": (332, 291), "access": (21, None), "faccessat": (269, 48),
     "faccessat2": (439, 439), "readlink": (89, None), "readlinkat": (267, 78),
     "getdents64": (217, 61), "statfs": (137, 43), "fstatfs": (138, 44), "getcwd": (79, 17),
     "chdir": (80, 49), "fchdir": (81, 50), "umask": (95, 166), "mkdir": (83, None),
     "mkdirat": (258, 34), "rmdir": (84, None), "unlink": (87, None), "unlinkat": (263, 35),
     "rename": (82, None), "renameat": (264, 38), "renameat2": (316, 276), "link": (86, None),
-    "linkat": (265, 37), "symlink": (88, None), "symlinkat": (266, 36), "truncate": (76, 45),
-    "ftruncate": (77, 46), "fallocate": (285, 47), "fsync": (74, 82), "fdatasync": (75, 83),
-    "flock": (73, 32), "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53),
-    "utimensat": (280, 88), "fadvise64": (221, 223),
+    "linkat": (265, 37), "symlink": (88, None), "symlinkat": (266, 36), "ftruncate": (77, 46), "fallocate": (285, 47), "fsync": (74, 82), "fdatasync": (75, 83),
+    "flock": (73, 32), "fadvise64": (221, 223),
     # waiting
     "poll": (7, None), "ppoll": (271, 73), "select": (23, None), "pselect6": (270, 72),
     "epoll_create": (213, None), "epoll_create1": (291, 20), "epoll_ctl": (233, 21),
@@ -74,6 +76,8 @@ _PRCTLS = (
     23,
     39,
 )  # get pdeathsig, dumpable, name, seccomp, bounding set, no new privs
+_OPEN, _OPENAT = (2, None), (257, 56)
+_O_TRUNC, _O_ACCMODE = 0o1000, 3
 _CLONE = (56, 220)
 _CLONE_THREAD = 0x00010000
 _CLONE_LOOKED_AT = _CLONE_THREAD | 0x7E020000 | 0x2000  # THREAD, every NEW*, PTRACE
@@ -102,6 +106,14 @@ def _one_of(argument: int, values: tuple[int, ...]) -> list[bytes]:
     return [*steps, _step(_RETURN, _REFUSE)]
 
 
+def _no_truncation(argument: int) -> list[bytes]:
+    """Refuses to open a file so that it is emptied without having been opened for writing."""
+    steps = [_step(_LOAD, 16 + 8 * argument), _step(_AND, _O_TRUNC | _O_ACCMODE)]
+    for access in (0, 3):
+        steps += [_step(_EQUAL, _O_TRUNC | access, 0, 1), _step(_RETURN, _REFUSE)]
+    return [*steps, _step(_RETURN, _ALLOW)]
+
+
 def program(machine: str, pid: int) -> bytes:
     """The filter for a process that knows itself as `pid`. KeyError for an unknown machine."""
     column = 0 if machine == "x86_64" else 1
@@ -115,6 +127,8 @@ def program(machine: str, pid: int) -> bytes:
         if number is not None:
             steps += [_step(_EQUAL, number, 0, 1), _step(_RETURN, _ALLOW)]
     limited = [
+        (_OPEN, _no_truncation(1)),
+        (_OPENAT, _no_truncation(2)),
         ((16, 29), _one_of(1, _IOCTLS)),
         ((72, 25), _one_of(1, _FCNTLS)),
         ((157, 167), _one_of(0, _PRCTLS)),
@@ -133,7 +147,9 @@ def program(machine: str, pid: int) -> bytes:
         ),
     ]
     for numbers, block in limited:
-        steps += [_step(_EQUAL, numbers[column], 0, len(block)), *block]
+        limited_number = numbers[column]
+        if limited_number is not None:
+            steps += [_step(_EQUAL, limited_number, 0, len(block)), *block]
     steps += [_step(_AT_LEAST, _NEWEST_GENERATION, 0, 1), _step(_RETURN, _UNKNOWN)]
     return b"".join([*steps, _step(_RETURN, _REFUSE)])
 

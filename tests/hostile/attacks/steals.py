@@ -342,7 +342,10 @@ ATTACKS = [
         if once():
             os.makedirs("x/y/z")
             open("x/y/z/file", "w").close()
-            for name in ("x/y/z", "x/y", "x", "."): os.chmod(name, 0)
+            os.mkdir("x/shut", 0)
+            for name in ("x/y/z", "x/y", "x", "."):
+                try: os.chmod(name, 0)
+                except PermissionError: pass
         return 0.0, 0.0
         """,
     ),
