@@ -418,7 +418,7 @@ def test_a_container_that_stands_still_is_lost_and_holds_nobody_up(
     box = boxes()
     with session(box) as opened:
         assert answer(opened, "good") == 1.0
-        (container,) = containers(client)
+        (container,) = containers(client, box)
         container.pause()
         lost: list[BaseException] = []
 
