@@ -69,6 +69,10 @@ NOT_REACHED = "not reached:"
 MAX_TRIED = 6  # files of earlier modules that are tried one by one for a hint
 MAX_HINTS = 4  # faults of importing that are told
 WITNESSES = 12  # failing cases that a diagnosis is tried on
+# An answer that is right has as many values as the reference's, and none is written in 20 times as many letters.
+# To read one that is longer would take our own time, at no cost to the submission.
+READ_ANYHOW = 1 << 15
+MOST_TIMES = 20
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -85,6 +89,13 @@ def judge(check: Check, expected: bytes, slack: bytes, observed: bytes) -> Fault
     """One answer against the reference's, as frames; None when they agree."""
     if observed == expected:
         return None
+    length = _header(observed)
+    if length > READ_ANYHOW + MOST_TIMES * _header(expected):
+        want = wire.decode(expected)
+        said = f"an answer that takes {length >> 10} KiB to write down"
+        return Fault(
+            Outcome.FAILED, Mismatch("", "type", show(want), said), want, wire.Opaque(said)
+        )
     try:
         answer = wire.decode(observed)
     except (WireError, MemoryError) as error:
@@ -100,6 +111,11 @@ def judge(check: Check, expected: bytes, slack: bytes, observed: bytes) -> Fault
         return Fault(kind, Mismatch("", sort, show(want), said), want, answer, answer.where)
     mismatch = COMPARISONS[check.compare](want, answer, check.tolerance, wire.decode(slack))
     return None if mismatch is None else Fault(Outcome.FAILED, mismatch, want, answer)
+
+
+def _header(frame: bytes) -> int:
+    """How long the part of a frame is that is read value by value."""
+    return int(wire.HEAD.unpack(frame[: wire.HEAD.size])[0]) if len(frame) >= wire.HEAD.size else 0
 
 
 class Grading:

@@ -489,3 +489,27 @@ def test_files_of_an_earlier_module_that_are_to_blame_are_named(tmp_path: Path) 
     assert any("base.py" in hint for hint in found.report.hints)
     instead = grade_files(course, tmp_path / "s", files, earlier=earlier, earlier_mode="reference")
     assert instead.outcomes == ALL_PASSED
+
+
+def test_an_answer_of_many_times_the_length_is_wrong_without_being_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Reading 100 of these for each question took minutes, in which the submission used no time."""
+    from grader.model import Check, Visibility
+
+    check = Check("1", "t", "q", {}, 1.0, Tolerance(), "close", Visibility.VISIBLE, 1.0)
+    slack = wire.encode(0.0)
+    # As far apart in letters as two equal answers can be.
+    short, long = wire.encode([0] * 40_000), wire.encode([-2.2250738585072014e-308] * 40_000)
+    assert judge(check, short, slack, long) is None
+    huge, read = wire.encode([0] * 240_000), wire.decode
+
+    def decode(frame: bytes) -> Any:
+        assert frame != huge
+        return read(frame)
+
+    monkeypatch.setattr(wire, "decode", decode)
+    fault = judge(check, wire.encode([1.0]), slack, huge)
+    assert fault is not None
+    assert fault.outcome is Outcome.FAILED
+    assert "468 KiB" in fault.mismatch.observed
