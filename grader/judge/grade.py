@@ -114,8 +114,11 @@ def judge(check: Check, expected: bytes, slack: bytes, observed: bytes) -> Fault
 
 
 def _header(frame: bytes) -> int:
-    """How long the part of a frame is that is read value by value."""
-    return int(wire.HEAD.unpack(frame[: wire.HEAD.size])[0]) if len(frame) >= wire.HEAD.size else 0
+    """How long the part of a frame is that is read value by value; 0 where it is not there."""
+    if len(frame) < wire.HEAD.size:
+        return 0
+    length = int(wire.HEAD.unpack(frame[: wire.HEAD.size])[0])
+    return length if length <= len(frame) else 0
 
 
 class Grading:
