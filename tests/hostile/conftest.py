@@ -100,7 +100,7 @@ def two_functions(root: Path) -> None:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     root = tmp_path_factory.mktemp("house")
     two_functions(root / "course")
@@ -130,7 +130,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield House(root, boxes, modules)
 
 
-@pytest.fixture(scope="session", params=list(BOXES))
+@pytest.fixture(scope="module", params=list(BOXES))
 def box(request: pytest.FixtureRequest, house: House) -> Iterator[Sandbox]:
     """One sandbox for all attacks: whatever one of them does to it, the others meet."""
     make, available = BOXES[request.param]
@@ -143,7 +143,7 @@ def box(request: pytest.FixtureRequest, house: House) -> Iterator[Sandbox]:
     sandbox.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def at_rest(box: Sandbox) -> frozenset[int]:
     """The processes of a box that serves nobody."""
     return children()
