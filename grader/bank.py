@@ -27,8 +27,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import grader
+from grader import modes
 from grader.box import wire
-from grader.course import Course, digest_of, load_checks
+from grader.box.modes import MODES
+from grader.course import Course, digest_of, load_checks, load_module
 from grader.errors import BrokenCheck, ReferenceFault, UsageError
 from grader.model import Assignment, CaseBank, Check, Limits
 from grader.sandbox.process import ProcessSandbox
@@ -81,15 +83,21 @@ def module_digest(course: Course, module: str) -> str:
 
     engine = Path(grader.__file__).parent
     files: list[Path] = sorted((engine / "box").rglob("*.py"))
-    files += [engine / name for name in ("checks.py", "bank.py", "model.py", "course.py")]
+    files += [
+        engine / name for name in ("checks.py", "bank.py", "model.py", "course.py", "modes.py")
+    ]
     folder = course.folder(module)
     files += [folder / name for name in ("module.yaml", "questions.py", "checks.py")]
+    for other in load_module(course, module).builds_on:
+        files += [course.folder(other) / name for name in ("questions.py", "checks.py")]
     if course.reference.is_dir():
         files += sorted(p for p in course.reference.rglob("*.py") if "__pycache__" not in p.parts)
     parts = [
         f"{FORMAT} {grader.__version__}".encode(),
         *(importlib.metadata.version(name).encode() for name in ("hypothesis", "numpy")),
         f"{module} {course.settings.seed} {course.settings.cases}".encode(),
+        # What this machine can ask decides which checks there are.
+        " ".join(m for m in MODES if modes.offered(m, course.settings.isolation.sandbox)).encode(),
         msgspec.json.encode(course.settings.limits.get(module)),
     ]
     for path in files:
@@ -568,6 +576,7 @@ def ask_reference(
     may_raise: give None for a case that the reference cannot answer (a nudged input may leave the domain).
     """
     answers: list[bytes | None] = []
+    session.use(check.mode)
     while len(answers) < len(cases):
         reply = session.ask(
             check.question, check.given, cases[len(answers) :], seconds=KEY_LIMITS.check_seconds

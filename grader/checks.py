@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
+from grader.box.modes import MODES
 from grader.errors import BrokenCheck
 from grader.model import Check, Tolerance, Visibility
 
@@ -177,7 +178,8 @@ _eighths = eighths()
 class Declared(msgspec.Struct, frozen=True):
     """A check with what stays at home: its domain and the cases its author wrote.
 
-    arguments: what a case must give, in the order of the question's parameters.
+    arguments: what a case must give, in the order of the question's parameters; on: the run modes that it
+    can be asked in, best first.
     """
 
     check: Check
@@ -185,6 +187,7 @@ class Declared(msgspec.Struct, frozen=True):
     edges: tuple[dict[str, Any], ...]
     cases: int | None
     arguments: tuple[str, ...]
+    on: tuple[str, ...] = ()
 
 
 class _Collector:
@@ -193,6 +196,7 @@ class _Collector:
     def __init__(self) -> None:
         self.declared: list[Declared] = []
         self.active = False
+        self.others: Mapping[str, tuple[Declared, ...]] = {}
 
 
 _collector = _Collector()
@@ -220,6 +224,7 @@ class TaskChecks:
         after: Sequence[str] = (),
         cases: int | None = None,
         hint: str = "",
+        on: str | Sequence[str] = "",
         **given: Any,
     ) -> None:
         """Declares one check: `question` asked on cases from `domain`.
@@ -227,7 +232,8 @@ class TaskChecks:
         title: the student's sentence; by default the question's docstring, with `{names}` filled in from
         `given`. edges: cases written by hand, asked first. compare: a comparison of `grader.judge.compare`.
         after: titles of checks without which this one is BLOCKED. cases: how many to draw (the course's
-        number by default). given: arguments that are the same in every case.
+        number by default). on: the run mode that it is asked in (`grader.box.modes`), or several, of which
+        the first counts that the machine offers. given: arguments that are the same in every case.
 
         Raises BrokenCheck when the question cannot check anything: no docstring, no `return`, a subject
         that it never uses, an argument that nothing fills.
@@ -246,6 +252,10 @@ class TaskChecks:
         arguments = _validate(question, given, [dict(edge) for edge in edges])
         if not weight > 0:
             raise BrokenCheck(f"{sentence}: a weight must be more than 0, not {weight}")
+        modes = (on,) if isinstance(on, str) else tuple(on)
+        for mode in modes:
+            if mode not in MODES:
+                raise BrokenCheck(f"on: {mode!r} is no run mode; there are {', '.join(MODES[1:])}")
         record = Check(
             task=self.id,
             title=sentence,
@@ -258,9 +268,10 @@ class TaskChecks:
             seconds=float(seconds or self.seconds or 0.0),
             after=tuple(after),
             hint=hint,
+            mode=modes[0] if modes else "",
         )
         _collector.declared.append(
-            Declared(record, domain, tuple(dict(edge) for edge in edges), cases, arguments)
+            Declared(record, domain, tuple(dict(edge) for edge in edges), cases, arguments, modes)
         )
 
 
@@ -271,9 +282,58 @@ def task(task_id: str, *, seconds: float | None = None) -> TaskChecks:
     return TaskChecks(task_id, seconds)
 
 
-def collect(run: Callable[[], None]) -> tuple[Declared, ...]:
-    """What the checks declared by `run` are. Used by the loader; raises BrokenCheck for a repeated title."""
+def again(
+    target: TaskChecks,
+    module: str,
+    *,
+    tasks: Sequence[str],
+    title: str = "{title}, once more",
+    weight: float = 1.0,
+    on: str | Sequence[str] = "",
+    cases: int | None = None,
+) -> None:
+    """Declares the checks of some tasks of another module once more, in this one.
+
+    module: one that `builds_on` of module.yaml names. title: how each is called now. weight: of all of them
+    together, shared as it was. on, cases: as for `check`.
+    """
+    known = _collector.others
+    if module not in known:
+        raise BrokenCheck(f"again({module!r}): module.yaml does not name it under builds_on")
+    chosen = [item for item in known[module] if item.check.task in tasks]
+    if not chosen:
+        raise BrokenCheck(f"again({module!r}): it has no check of task {', '.join(tasks)}")
+    total = sum(item.check.weight for item in chosen)
+    modes = (on,) if isinstance(on, str) else tuple(on)
+
+    def named(old: str) -> str:
+        return title.replace("{title}", old)
+
+    for item in chosen:
+        check = msgspec.structs.replace(
+            item.check,
+            task=target.id,
+            title=named(item.check.title),
+            weight=weight * item.check.weight / total,
+            seconds=target.seconds or 0.0,
+            after=tuple(map(named, item.check.after)),
+            mode=modes[0],
+        )
+        few = cases if item.cases is None or cases is None else min(cases, item.cases)
+        _collector.declared.append(
+            msgspec.structs.replace(item, check=check, cases=few or item.cases, on=modes)
+        )
+
+
+def collect(
+    run: Callable[[], None], others: Mapping[str, tuple[Declared, ...]] | None = None
+) -> tuple[Declared, ...]:
+    """What the checks declared by `run` are. Used by the loader; raises BrokenCheck for a repeated title.
+
+    others: what the modules declare that this one builds on.
+    """
     _collector.declared = []
+    _collector.others = others or {}
     _collector.active = True
     try:
         run()
@@ -338,6 +398,7 @@ def _own(function: ast.AST) -> Iterator[ast.AST]:
 __all__ = [
     "Strategy",
     "Tolerance",
+    "again",
     "arrays",
     "away_from",
     "broadcastable",

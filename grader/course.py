@@ -6,6 +6,7 @@ separate step, taken only when a bank has to be drawn or a failure shrunk.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import difflib
 import hashlib
@@ -98,8 +99,8 @@ class ModuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`module.yaml`.
 
     expects: top-level modules or packages that a submission must hold; earlier: files of earlier modules,
-    relative to the submission; preload: modules that the box imports first; policy: what each kind of
-    flag does to the score.
+    relative to the submission; preload: modules that the box imports first; builds_on: modules of the course
+    whose questions this one asks once more; policy: what each kind of flag does to the score.
     """
 
     title: str
@@ -108,6 +109,7 @@ class ModuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expects: tuple[str, ...] = ("minitorch",)
     earlier: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
+    builds_on: tuple[str, ...] = ()
     limits: Limits = Limits()
     policy: Policy = Policy()
 
@@ -280,6 +282,13 @@ def load_module(course: Course, module: str) -> ModuleFile:
             raise UsageError(
                 f"{path}:{locate('earlier', at)}: earlier: there is no file {name!r} in {course.reference}"
             )
+    before = course.settings.modules[: course.settings.modules.index(module)]
+    for at, name in enumerate(settings.builds_on):
+        if name not in before:
+            raise UsageError(
+                f"{path}:{locate('builds_on', at)}: builds_on: {name!r} is no module before {module!r} in "
+                "the modules of grader.yaml"
+            )
     check_policy(settings.policy, path, locate)
     from grader.box.worker import BINDINGS
 
@@ -311,10 +320,11 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
 
     Raises BrokenCheck or UsageError when the author made a mistake, naming the file and line.
     """
-    from grader import checks
+    from grader import checks, modes
 
     folder = course.folder(module)
     settings = load_module(course, module)
+    others = {name: load_checks(course, name) for name in settings.builds_on}
 
     def run() -> None:
         questions = types.ModuleType("questions")
@@ -336,7 +346,7 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
             del sys.modules["questions"]
 
     try:
-        declared = checks.collect(run)
+        declared = checks.collect(run, {name: found[1] for name, found in others.items()})
     except BrokenCheck as error:
         raise BrokenCheck(f"{_author_line(error, folder)}: {error}") from error
     except FileNotFoundError as error:
@@ -368,11 +378,25 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
             )
     limits = settings.limits
     text = (folder / "questions.py").read_text(encoding="utf-8")
+    text = _together({n: a.questions for n, (a, _) in others.items()} | {module: text}, folder)
+    # Only what this machine can ask is a check of the assignment here.
+    sandbox = course.settings.isolation.sandbox
+    found = [(d, modes.first_offered(d.on, sandbox)) for d in declared]
+    declared = tuple(d for d, mode in found if mode is not None)
     checks_ = tuple(
-        d.check
-        if d.check.seconds
-        else msgspec.structs.replace(d.check, seconds=limits.check_seconds)
-        for d in declared
+        msgspec.structs.replace(
+            d.check, seconds=d.check.seconds or limits.check_seconds, mode=mode or ""
+        )
+        for d, mode in found
+        if mode is not None
+    )
+    titles_out: dict[str, list[str]] = {}
+    for d, mode in found:
+        if mode is None:
+            titles_out.setdefault(modes.needs(d.on), []).append(f"{d.check.task} {d.check.title}")
+    left_out = tuple(
+        f"not asked here, because this machine lacks {lacking}: {'; '.join(titles)}"
+        for lacking, titles in titles_out.items()
     )
     assignment = Assignment(
         name=module,
@@ -386,10 +410,25 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
         preload=settings.preload,
         earlier=settings.earlier,
         policy=settings.policy,
+        left_out=left_out,
     )
     return assignment, tuple(
         msgspec.structs.replace(d, check=c) for d, c in zip(declared, checks_, strict=True)
     )
+
+
+def _together(texts: dict[str, str], folder: Path) -> str:
+    """The questions of several modules as one file. Raises BrokenCheck for a name that two of them give."""
+    seen: dict[str, str] = {}
+    for module, text in texts.items():
+        for node in ast.parse(text).body:
+            name = getattr(node, "name", "")
+            if name and seen.setdefault(name, module) != module:
+                raise BrokenCheck(
+                    f"{folder / 'questions.py'}: {name} is also a function of {seen[name]}'s questions.py, "
+                    "on which this module builds: give it another name"
+                )
+    return "\n\n".join(texts.values())
 
 
 def _author_line(error: BaseException, folder: Path) -> str:

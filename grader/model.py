@@ -67,7 +67,7 @@ class Check(msgspec.Struct, frozen=True):
 
     question: a function's name in the module's `questions.py`; given: keyword arguments that are the
     same in every case (`function="Exp"`); compare: the name of a comparison in `grader.judge.compare`;
-    after: titles of checks without which this one is not asked.
+    after: titles of checks without which this one is not asked; mode: a run mode of `grader.box.modes`.
     """
 
     task: str
@@ -81,6 +81,7 @@ class Check(msgspec.Struct, frozen=True):
     seconds: float
     after: tuple[str, ...] = ()
     hint: str = ""
+    mode: str = ""
 
     @property
     def key(self) -> str:
@@ -135,7 +136,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Assignment(msgspec.Struct, frozen=True):
-    """One module of a course as the grader needs it: everything but the strategies and the reference."""
+    """One module of a course as the grader needs it: everything but the strategies and the reference.
+
+    left_out: one sentence for each reason why checks of it are not asked on this machine.
+    """
 
     name: str
     title: str
@@ -148,6 +152,7 @@ class Assignment(msgspec.Struct, frozen=True):
     preload: tuple[str, ...] = ()
     earlier: tuple[str, ...] = ()
     policy: Policy = Policy()
+    left_out: tuple[str, ...] = ()
 
     def task(self, task_id: str) -> Task:
         """The task of that id; KeyError when there is none."""
@@ -222,7 +227,9 @@ class Verdict(msgspec.Struct, frozen=True):
     """What one check found in one submission.
 
     score and max_score: points; cases_run: how many cases were compared; seconds: CPU seconds of the
-    box; reason: one sentence for every outcome other than PASSED; hint: what to do next, or empty.
+    box; reason: one sentence for every outcome other than PASSED; hint: what to do next, or empty; ran_on:
+    in what the code ran where that is no plain Python (`numba's CUDA simulator`); remark: what the check found
+    out beside its outcome, in a sentence or two.
     """
 
     task: str
@@ -238,6 +245,8 @@ class Verdict(msgspec.Struct, frozen=True):
     reason: str = ""
     hint: str = ""
     counterexample: Counterexample | None = None
+    ran_on: str = ""
+    remark: str = ""
 
 
 class Wall(msgspec.Struct, frozen=True):

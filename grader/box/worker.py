@@ -18,7 +18,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from grader.box import imports, wire
+from grader.box import imports, modes, wire
 from grader.box.faults import Blocked, InputMutated, Missing, TimeLimit
 from grader.box.watch import Watch
 from grader.box.wire import Raised, WireError, clean, type_name
@@ -182,6 +182,7 @@ class Worker:
         os.makedirs(self.root, exist_ok=True)
         for name in message["preload"]:
             importlib.import_module(name)
+        modes.prepare(message["mode"])
         binding = importlib.import_module(BINDINGS[message["binding"]])
         package = imports.Package(self.root, message["expects"])
         self.clock.start(message["import_seconds"])
@@ -196,6 +197,7 @@ class Worker:
             str(error) if isinstance(error, Blocked) else summary(describe(error, self.root))
         )
         self.subject = binding.bind(package)
+        self.subject.mode = message["mode"]
         namespace: dict[str, Any] = {"__name__": "questions", "__builtins__": builtins}
         exec(compile(message["questions"], "questions.py", "exec"), namespace)
         self.questions = namespace

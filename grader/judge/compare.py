@@ -14,6 +14,7 @@ from grader.box.wire import Opaque, Raised, clean
 from grader.model import Mismatch, Tolerance
 
 TEXT = 700
+TOLD = "told"
 
 
 def show(value: Any, limit: int = TEXT) -> str:
@@ -61,11 +62,24 @@ def factor_two(expected: Any, observed: Any, tolerance: Tolerance, slack: Any) -
     return Mismatch("", "value", f"{expected!r}, or half or twice as much", show(observed))
 
 
+def facts(expected: Any, observed: Any, tolerance: Tolerance, slack: Any) -> Mismatch | None:
+    """For a dict of short texts. Each must be the reference's, but for `told`: what a student is told of it
+    all, which is no matter of right or wrong."""
+    if not isinstance(observed, dict) or set(observed) != set(expected):
+        return _tree(expected, observed, tolerance, slack, "")
+    for name, want in expected.items():
+        found = None if name == TOLD else _tree(want, observed[name], tolerance, slack, name)
+        if found:
+            return found
+    return None
+
+
 Comparison = Callable[[Any, Any, Tolerance, Any], Mismatch | None]
 COMPARISONS: dict[str, Comparison] = {
     "close": close,
     "growth": growth,
     "factor_two": factor_two,
+    "facts": facts,
 }
 
 

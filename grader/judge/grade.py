@@ -19,9 +19,10 @@ import msgspec
 import grader
 from grader.bank import Module, size
 from grader.box import wire
+from grader.box.modes import MODES
 from grader.box.wire import WireError
 from grader.errors import SandboxLost
-from grader.judge.compare import COMPARISONS, show
+from grader.judge.compare import COMPARISONS, TOLD, show
 from grader.judge.diagnose import Failure, diagnose
 from grader.judge.policy import flags as flags_of
 from grader.judge.probe import Look, look
@@ -44,6 +45,7 @@ from grader.model import (
     Verdict,
     Visibility,
 )
+from grader.modes import TITLES
 from grader.sandbox import Sandbox, level
 from grader.sandbox.session import End, Opened, Session
 
@@ -66,6 +68,7 @@ _ENDS = {
 
 
 NOT_REACHED = "not reached:"
+NOT_SHRUNK = ("facts",)  # comparisons of answers that do not depend on how big a case is
 MAX_TRIED = 6  # files of earlier modules that are tried one by one for a hint
 MAX_HINTS = 4  # faults of importing that are told
 WITNESSES = 12  # failing cases that a diagnosis is tried on
@@ -162,7 +165,9 @@ class Grading:
             if (not self.only or c.task in self.only) and (not self.keys or c.key in self.keys)
         ]
         with Session(self.sandbox, self.assignment, self.submission) as session:
-            for done, check in enumerate(checks):
+            # Each run mode has a worker of its own: all that is asked in one is asked in one go.
+            in_turn = sorted(checks, key=lambda check: MODES.index(check.mode))
+            for done, check in enumerate(in_turn):
                 if self.progress is not None:
                     self.progress(check, done, len(checks))
                 self.verdicts[check.key] = self._guarded(check, session)
@@ -209,6 +214,7 @@ class Grading:
                 Outcome.TIMED_OUT,
                 reason=f"{NOT_REACHED} the whole run may take {limits.run_seconds:g} s of processor time",
             )
+        session.use(check.mode)
         opened = session.open()
         self.opened = self.opened or opened
         if opened.end is not End.DONE:
@@ -222,7 +228,13 @@ class Grading:
         if faults:
             return self._failed(check, bank, faults, session, compared, reply.cpu_seconds, seconds)
         if reply.end is End.DONE and compared == len(bank.cases):
-            return self._verdict(check, Outcome.PASSED, cases=compared, seconds=reply.cpu_seconds)
+            return self._verdict(
+                check,
+                Outcome.PASSED,
+                cases=compared,
+                seconds=reply.cpu_seconds,
+                remark=_told(check, reply.answers),
+            )
         return self._stopped(check, bank, compared, reply.end, reply.detail, reply.cpu_seconds)
 
     def _spent(self, session: Session) -> bool:
@@ -388,7 +400,11 @@ class Grading:
                 latest[0] = found
             return same
 
-        if self.shrinker is not None and not self._spent(session):
+        if (
+            self.shrinker is not None
+            and check.compare not in NOT_SHRUNK
+            and not self._spent(session)
+        ):
             failed = {bank.cases[p] for p in faults if faults[p].outcome is fault.outcome}
             passed = {bank.cases[p] for p in range(compared) if p not in faults}
             best = self.shrinker.smallest(check.key, bank, passed, failed, still_fails)
@@ -453,6 +469,7 @@ class Grading:
         seconds: float = 0.0,
         reason: str = "",
         counterexample: Counterexample | None = None,
+        remark: str = "",
     ) -> Verdict:
         """A check's verdict: all of its points or none, and no score at all while it is held."""
         most = points(self.assignment, check)
@@ -472,7 +489,21 @@ class Grading:
             reason=reason,
             hint=check.hint if outcome not in (Outcome.PASSED, Outcome.HELD) else "",
             counterexample=counterexample,
+            ran_on=TITLES.get(check.mode, ""),
+            remark=remark,
         )
+
+
+def _told(check: Check, answers: Sequence[bytes]) -> str:
+    """What a check found out beside right and wrong, in the submission's own words: cut and cleaned."""
+    if check.compare != "facts":
+        return ""
+    for frame in answers:
+        answer = wire.decode(frame)
+        told = answer.get(TOLD) if isinstance(answer, dict) else None
+        if type(told) is str and told:
+            return wire.clean(told, 1000)
+    return ""
 
 
 def points(assignment: Assignment, check: Check) -> float:
@@ -544,7 +575,7 @@ def grade(
     if earlier and earlier_mode != "reference":
         hints += earlier_hints(module, submission, sandbox, verdicts, earlier)
     opened = run.opened
-    notes = submission.notes + (opened.notes if opened else ())
+    notes = submission.notes + (opened.notes if opened else ()) + module.assignment.left_out
     if only:
         notes += (f"only task {', '.join(only)} was graded",)
     return report(

@@ -18,6 +18,7 @@ import msgspec
 
 from grader.bank import PER_ROUNDING, Module, nudged
 from grader.box import wire
+from grader.box.modes import PLAIN, PYTHON
 from grader.judge.compare import COMPARISONS
 from grader.judge.reading import FOREIGN, Finding, Place
 from grader.judge.shrink import Shrinker
@@ -61,17 +62,37 @@ def look(
     findings: Sequence[Finding],
     shrinker: Shrinker | None,
 ) -> Look:
-    """Asks the passed checks once more, a little."""
-    passed = [
-        check
-        for check in module.assignment.checks
-        if check.key in verdicts and verdicts[check.key].outcome is Outcome.PASSED
-    ]
+    """Asks the passed checks once more, a little: those that are answered in Python."""
+    found = Look()
+    for mode in (PLAIN, PYTHON):
+        passed = [
+            check
+            for check in module.assignment.checks
+            if check.mode == mode
+            and check.key in verdicts
+            and verdicts[check.key].outcome is Outcome.PASSED
+        ]
+        if passed:
+            session.use(mode)
+            some = _look(module, session, passed, findings, shrinker)
+            loaded = tuple(dict.fromkeys(found.loaded + some.loaded))
+            found = Look(found.checks | some.checks, loaded)
+    return found
+
+
+def _look(
+    module: Module,
+    session: Session,
+    passed: Sequence[Check],
+    findings: Sequence[Finding],
+    shrinker: Shrinker | None,
+) -> Look:
+    """The same, of checks that are asked in one mode."""
 
     def spent() -> bool:
         return session.used_seconds > module.assignment.limits.run_seconds
 
-    if not passed or spent():
+    if spent():
         return Look()
     pick = secrets.SystemRandom()
     chosen = {check.key for check in passed}

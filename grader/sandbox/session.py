@@ -101,7 +101,8 @@ class Session:
         self.submission = submission
         self.process: BoxProcess | None = None
         self.buffer = bytearray()
-        self.opened: Opened | None = None
+        self.mode = ""
+        self.opened_in: dict[str, Opened] = {}
         self.used_seconds = 0.0
         limits = assignment.limits
         self.compile_left = limits.compile_seconds * max(1, len(assignment.checks))
@@ -122,6 +123,17 @@ class Session:
             self.process = None
         self.buffer.clear()
 
+    @property
+    def opened(self) -> Opened | None:
+        """What came of the import in the mode that is used; None before it."""
+        return self.opened_in.get(self.mode)
+
+    def use(self, mode: str) -> None:
+        """What is asked from here on is asked in that run mode; a worker in another one is ended."""
+        if mode != self.mode:
+            self.close()
+            self.mode = mode
+
     def open(self) -> Opened:
         """Imports the submission in a fresh worker; again only after the last one was lost."""
         if self.opened is not None and (
@@ -141,15 +153,17 @@ class Session:
             "files": self.submission.files,
             "questions": self.assignment.questions,
             "preload": list(self.assignment.preload),
+            "mode": self.mode,
             "import_seconds": limits.import_seconds,
             "output_bytes": limits.output_mb << 20,
         }
         try:
-            self.opened = read_opened(self._exchange(message, limits.import_seconds)[-1])
+            found = read_opened(self._exchange(message, limits.import_seconds)[-1])
         except _Ended as ended:
             self.close()
-            self.opened = Opened({}, (), ended.end, ended.detail)
-        return self.opened
+            found = Opened({}, (), ended.end, ended.detail)
+        self.opened_in[self.mode] = found
+        return found
 
     def ask(
         self, question: str, given: dict[str, Any], cases: Sequence[bytes], *, seconds: float
