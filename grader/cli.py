@@ -233,8 +233,18 @@ def with_seed(course: Course, seed: int | None) -> Course:
 
 
 def load_banks(course: Course, module: str, seed: int | None, progress: Progress) -> Module:
-    """The module with its banks, saying what is drawn when they must be drawn first."""
+    """The module with its banks, from its pack where it has one; else saying what is drawn when they must be
+    drawn first."""
     from grader import bank
+
+    if course.pack(module) is not None:
+        from grader import pack
+
+        if seed is not None:
+            raise UsageError(
+                "--seed: a pack holds its cases already; new ones are drawn where the course is"
+            )
+        return pack.ready(course, module)
 
     def drawing(key: str, done: int, total: int) -> None:
         progress.say(f"drawing the cases of {module} (once): {done}/{total} {key}")
@@ -248,10 +258,12 @@ def open_box(name: str | None, course: Course, ready: Module, progress: Progress
     from grader.sandbox.choose import Wanted, choose
 
     assignment = ready.assignment
+    packed = course.pack(assignment.name)
     answers = [
         *sorted(course.reference.rglob("*.py"))[:4],
         course.folder(assignment.name) / "checks.py",
         bank.bank_path(assignment.name, ready.digest),
+        *([packed] if packed is not None else []),
     ]
     wanted = Wanted(
         preload=assignment.preload,
@@ -298,7 +310,8 @@ def grade_one(
     def step(check: Any, done: int, total: int) -> None:
         progress.say(f"{done}/{total} {check.task} {check.title}")
 
-    with Shrinker(seeded, ready) as shrinker:
+    packed = course.pack(ready.assignment.name) is not None
+    with contextlib.nullcontext() if packed else Shrinker(seeded, ready) as shrinker:
         return grade(
             ready,
             submission,
@@ -529,6 +542,60 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
                     put(f"  {show(wire.decode(case))}  ->  {show(wire.decode(answer))}")
     if differ:
         raise SystemExit(1)
+
+
+@cli.command("pack", short_help="Put a module into one file, without the answer key.")
+@click.argument("module", shell_complete=complete_module)
+@click.option(
+    "--for",
+    "audience",
+    type=click.Choice(["student", "grader"]),
+    default="student",
+    show_default=True,
+    help="Whose it is: the public checks alone, or all.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(),
+    help="The file (default: MODULE.pack; - for standard output).",
+)
+@COURSE
+def pack_(module: str, audience: str, output: str | None, course_dir: Path | None) -> None:
+    """Writes MODULE's questions, cases, expected answers and handout as one file.
+
+    With the file in the folder packs/ beside a grader.yaml, `grade MODULE` grades there without assignments/
+    and without reference/. A pack for students has the public checks alone.
+    """
+    from grader import pack
+    from grader.course import find_course
+
+    course = find_course(Path.cwd(), course_dir)
+    if course.pack(module) is not None:
+        raise UsageError(
+            f"{course.pack(module)}: {module} is a pack already; packs are made of a course"
+        )
+    to = output or f"{module}{pack.SUFFIX}"
+    check_output(to, "--output")
+    progress = Progress()
+    ready = load_banks(course, module, None, progress)
+    progress.clear()
+    data = pack.make(course, ready, audience)
+    if to == "-":
+        sys.stdout.buffer.write(data)
+        return
+    from grader.bank import write_whole
+
+    try:
+        write_whole(Path(to), data)
+    except OSError as error:
+        raise OutputFault(f"{to}: cannot be written: {error.strerror}") from error
+    held = pack.read(Path(to)).module
+    cases = sum(len(b.cases) for b in held.banks.values())
+    put(
+        f"{to}: {len(held.banks)} checks with {cases} cases for the {audience}, {len(data) / 1024:.0f} KiB, "
+        f"digest {pack.read_header(Path(to)).digest[:12]}"
+    )
 
 
 @cli.command("image", short_help="Build, list or remove the Docker sandbox's image.")

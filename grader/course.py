@@ -23,6 +23,7 @@ import yaml
 
 from grader.errors import BrokenCheck, UsageError
 from grader.model import Assignment, Limits, Policy, Task
+from grader.packfile import SUFFIX, read_header
 from grader.sandbox import LEVELS
 
 if TYPE_CHECKING:
@@ -131,6 +132,13 @@ class Course(msgspec.Struct, frozen=True):
             raise UsageError(unknown("module", module, self.settings.modules))
         return self.root / "assignments" / module
 
+    def pack(self, module: str) -> Path | None:
+        """The pack that stands in for a module whose folder is not here; None where it is, or is no pack."""
+        if (self.folder(module) / "module.yaml").is_file():
+            return None
+        path = self.root / "packs" / f"{module}{SUFFIX}"
+        return path if path.is_file() else None
+
 
 def unknown(what: str, name: str, known: Any) -> str:
     """`there is no module 'modul2'; did you mean 'module2'? There are: ...`"""
@@ -167,14 +175,15 @@ def load_course(root: Path) -> Course:
     path = root / "grader.yaml"
     settings, locate = read_yaml(path, CourseFile)
     for at, name in enumerate(settings.modules):
-        folder = root / "assignments" / name
+        folder, pack = root / "assignments" / name, root / "packs" / f"{name}{SUFFIX}"
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
             raise UsageError(
                 f"{path}:{locate('modules', at)}: modules: {name!r} is no name of a module"
             )
-        if not (folder / "module.yaml").is_file():
+        if not (folder / "module.yaml").is_file() and not pack.is_file():
             raise UsageError(
-                f"{path}:{locate('modules', at)}: modules: {name!r} has no assignments/{name}/module.yaml"
+                f"{path}:{locate('modules', at)}: modules: {name!r} has no assignments/{name}/module.yaml "
+                f"and no packs/{name}{SUFFIX}"
             )
         if name in settings.modules[:at]:
             raise UsageError(f"{path}:{locate('modules', at)}: modules: {name!r} is named twice")
@@ -241,6 +250,13 @@ def check_policy(policy: Policy, path: Path, locate: Any) -> None:
 
 def load_module(course: Course, module: str) -> ModuleFile:
     """A module's `module.yaml`, validated. Raises UsageError that names file, line and key."""
+    packed = course.pack(module)
+    if packed is not None:
+        try:
+            settings = msgspec.convert(read_header(packed).settings, ModuleFile)
+        except msgspec.ValidationError as error:
+            raise UsageError(f"{packed}: its settings cannot be read: {error}") from error
+        return overridden(course, module, settings)
     path = course.folder(module) / "module.yaml"
     settings, locate = read_yaml(path, ModuleFile)
     seen: set[str] = set()
@@ -296,6 +312,11 @@ def load_module(course: Course, module: str) -> ModuleFile:
         raise UsageError(
             f"{path}:{locate('binding')}: binding: {unknown('binding', settings.binding, BINDINGS)}"
         )
+    return overridden(course, module, settings)
+
+
+def overridden(course: Course, module: str, settings: ModuleFile) -> ModuleFile:
+    """The settings with the limits that `grader.yaml` sets otherwise."""
     override = course.settings.limits.get(module)
     if override is None:
         return settings

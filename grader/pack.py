@@ -1,0 +1,178 @@
+"""Packs: what leaves the instructor's machine for one module, in one file.
+
+A pack holds the questions, the banks with the expected answers and how closely they are compared, the
+points, limits and policy, and the handout. It holds no reference and no domain, so nobody can draw new cases
+from it or read the solution in it. A pack for students holds the public checks alone: those that are hidden
+are not in it, nor are their questions. The same course gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+import grader
+from grader.bank import Module, as_frame, from_frame
+from grader.box import wire
+from grader.course import Course, load_module
+from grader.errors import UsageError
+from grader.model import Visibility
+from grader.packfile import FORMAT, SUFFIX, Header, opened, read_header, written
+
+
+class Pack(msgspec.Struct, frozen=True):
+    """A pack that was read: its header, the module with its banks, and the handout (Markdown)."""
+
+    header: Header
+    module: Module
+    handout: str
+
+
+def make(course: Course, module: Module, audience: str) -> bytes:
+    """A module as a pack, for `student` or `grader`. Raises UsageError where no check is public."""
+    folder = course.folder(module.assignment.name)
+    try:
+        handout = (folder / "handout.md").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        handout = ""
+    settings = msgspec.to_builtins(load_module(course, module.assignment.name))
+    whole = sum(task.points for task in module.assignment.tasks)
+    visible = public(module)
+    mine = visible if audience == "student" else module
+    if not mine.assignment.checks:
+        raise UsageError(
+            f"{module.assignment.name}: no check of it is visible, so a pack for students would be empty"
+        )
+    content = zlib.compress(wire.encode({"module": as_frame(mine), "handout": handout}), level=9)
+    checks = mine.assignment.checks
+    header = Header(
+        format=FORMAT,
+        by=grader.__version__,
+        course=course.settings.course,
+        module=module.assignment.name,
+        audience=audience,
+        settings=settings,
+        digest=hashlib.sha256(content).hexdigest(),
+        module_digest=module.digest,
+        bindings=(mine.assignment.binding,),
+        comparisons=tuple(sorted({check.compare for check in checks})),
+        modes=tuple(sorted({check.mode for check in checks})),
+        seed=course.settings.seed,
+        public=(round(sum(t.points for t in visible.assignment.tasks), 6), whole),
+    )
+    return written(header, content)
+
+
+def read(path: Path) -> Pack:
+    """The pack in a file. Raises UsageError that says what is wrong with it and what to do."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    header, content = opened(path, data)
+    if hashlib.sha256(content).hexdigest() != header.digest:
+        raise UsageError(f"{path}: the pack is damaged: it does not fit its digest. Fetch it again")
+    try:
+        tree = wire.decode(zlib.decompress(content))
+        module = from_frame(tree["module"], header.module_digest)
+        handout = tree["handout"]
+    except (zlib.error, wire.WireError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: the pack cannot be read: {error}") from error
+    if module is None or not isinstance(handout, str):
+        raise UsageError(
+            f"{path}: its banks are stored as backcheck {header.by} does, and this is {grader.__version__}. "
+            "Make the pack again with this version, or install that one"
+        )
+    return Pack(header, module, handout)
+
+
+# What is public
+
+
+def public(module: Module) -> Module:
+    """The module with its visible checks alone. Each task keeps the points that these are worth in the whole,
+    so that a score on them means the same."""
+    assignment = module.assignment
+    checks = tuple(c for c in assignment.checks if c.visibility is Visibility.VISIBLE)
+    tasks = []
+    for task in assignment.tasks:
+        weights = [c.weight for c in assignment.checks if c.task == task.id]
+        shown = [c.weight for c in checks if c.task == task.id]
+        if shown:
+            points = task.points * sum(shown) / sum(weights)
+            tasks.append(msgspec.structs.replace(task, points=points))
+    ids = {task.id for task in tasks}
+    trimmed = msgspec.structs.replace(
+        assignment,
+        checks=checks,
+        tasks=tuple(
+            msgspec.structs.replace(t, needs=tuple(n for n in t.needs if n in ids)) for t in tasks
+        ),
+        questions=only(assignment.questions, {check.question for check in checks}),
+    )
+    banks = {check.key: module.banks[check.key] for check in checks}
+    return Module(trimmed, banks, module.digest)
+
+
+def only(questions: str, wanted: Iterable[str]) -> str:
+    """The source of the questions named, and of what they use of the rest."""
+    tree = ast.parse(questions)
+    defines: list[tuple[ast.stmt, set[str]]] = [(node, set(_defined(node))) for node in tree.body]
+    kept: set[int] = set()
+    open_names = set(wanted)
+    done: set[str] = set()
+    while open_names:
+        name = open_names.pop()
+        done.add(name)
+        for place, (node, names) in enumerate(defines):
+            if name in names and place not in kept:
+                kept.add(place)
+                used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+                open_names |= used - done
+    lines = questions.splitlines()
+    parts = []
+    for place, (node, _) in enumerate(defines):
+        if place in kept:
+            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+            parts.append("\n".join(lines[first - 1 : node.end_lineno]))
+    return "\n\n\n".join(parts) + "\n"
+
+
+def _defined(node: ast.stmt) -> Iterable[str]:
+    """The names that a statement at the top of a file gives a meaning."""
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        yield node.name
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        yield from ((a.asname or a.name).split(".")[0] for a in node.names)
+    else:
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                yield part.id
+
+
+def ready(course: Course, name: str) -> Module:
+    """The module of the course's pack of that name, under the limits that `grader.yaml` gives."""
+    path = course.pack(name)
+    assert path is not None
+    found = read(path)
+    if found.header.module != name:
+        raise UsageError(f"{path}: this is the pack of {found.header.module}, not of {name}")
+    assignment = msgspec.structs.replace(
+        found.module.assignment, limits=load_module(course, name).limits
+    )
+    if found.header.audience == "student":
+        shown, whole = found.header.public
+        told = f"these are the public checks, worth {shown:g} of {whole:g} points"
+        assignment = msgspec.structs.replace(
+            assignment,
+            left_out=(told, *assignment.left_out) if shown < whole else assignment.left_out,
+        )
+    return msgspec.structs.replace(found.module, assignment=assignment)
+
+
+__all__ = ["SUFFIX", "Header", "Pack", "make", "only", "public", "read", "read_header", "ready"]

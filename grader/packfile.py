@@ -1,0 +1,104 @@
+"""The outside of a pack: what every version of the grader can read of the file, see `grader.pack`.
+
+The file: a line that says what it is, the length of a header, the header as JSON, and the content, a frame
+that is compressed. A version that is too old to read the content still reads from the header what it lacks.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import grader
+from grader.box.modes import MODES
+from grader.box.worker import BINDINGS
+from grader.errors import UsageError
+from grader.judge.compare import COMPARISONS
+
+MAGIC = b"backcheck pack\n"
+FORMAT = 1
+SUFFIX = ".pack"
+AUDIENCES = ("student", "grader")
+MOST_HEADER = 1 << 16
+LENGTH = struct.Struct("<I")
+
+
+class Header(msgspec.Struct, frozen=True):
+    """What every version can read of a pack.
+
+    by: the version of backcheck that made it; audience: `student` (public checks) or `grader` (all);
+    settings: what stands in `module.yaml`; digest: sha256 of the compressed content; module_digest: of the
+    module, as banks are named; bindings, comparisons, modes: what an engine must know to use it; public: points
+    of the public checks and of all.
+    """
+
+    format: int
+    by: str
+    course: str
+    module: str
+    audience: str
+    settings: dict[str, Any]
+    digest: str
+    module_digest: str
+    bindings: tuple[str, ...]
+    comparisons: tuple[str, ...]
+    modes: tuple[str, ...]
+    seed: int
+    public: tuple[float, float]
+
+
+def read_header(path: Path) -> Header:
+    """What a pack says of itself; see `read`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(len(MAGIC) + LENGTH.size + MOST_HEADER)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    return opened(path, data)[0]
+
+
+def opened(path: Path, data: bytes) -> tuple[Header, bytes]:
+    start = len(MAGIC) + LENGTH.size
+    if not data.startswith(MAGIC) or len(data) < start:
+        raise UsageError(f"{path}: this is no pack. Make one with: grade pack MODULE -o FILE")
+    (length,) = LENGTH.unpack_from(data, len(MAGIC))
+    raw = data[start : start + length]
+    try:
+        known = msgspec.json.decode(raw)
+        version, by = known["format"], known["by"]
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path}: the pack is damaged: its header cannot be read. Fetch it again"
+        ) from error
+    if version != FORMAT:
+        newer = isinstance(version, int) and version > FORMAT
+        advice = "Install a newer backcheck" if newer else "Make the pack again"
+        raise UsageError(
+            f"{path}: backcheck {by} made this pack in format {version}, and backcheck {grader.__version__} "
+            f"reads format {FORMAT}. {advice}"
+        )
+    try:
+        header = msgspec.convert(known, Header)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{path}: the pack is damaged: {error}. Fetch it again") from error
+    for what, wanted, ours in (
+        ("binding", header.bindings, BINDINGS),
+        ("comparison", header.comparisons, COMPARISONS),
+        ("run mode", header.modes, MODES),
+    ):
+        for name in wanted:
+            if name not in ours:
+                raise UsageError(
+                    f"{path}: the pack needs the {what} {name!r}, which backcheck {grader.__version__} does "
+                    f"not have. It was made by backcheck {by}: install that version or a later one"
+                )
+    return header, data[start + length :]
+
+
+def written(header: Header, content: bytes) -> bytes:
+    """The whole file."""
+    head = msgspec.json.encode(header)
+    return MAGIC + LENGTH.pack(len(head)) + head + content
