@@ -113,6 +113,14 @@ def render(
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
+def render_verdict(verdict: Verdict, *, console_width: int = 100, colour: bool = False) -> str:
+    """One check that did not pass, told in full."""
+    look = Look(width=max(console_width, 40), verbose=True, unicode=True)
+    page = io.StringIO()
+    _fault(_console(page, look.width, colour=colour), look, verdict)
+    return "\n".join(line.rstrip() for line in page.getvalue().split("\n")).strip("\n")
+
+
 def _console(page: io.StringIO, width: int, *, colour: bool) -> Console:
     """A console whose output depends on nothing but its arguments."""
     return Console(

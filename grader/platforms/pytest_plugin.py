@@ -1,0 +1,204 @@
+"""A pytest plugin: in a folder with a `grader.yaml`, every check is a test item.
+
+`pytest` in a student's repository asks the public checks; `pytest -m task2_4` those of one task, `pytest -k Mul`
+those with that word, as the course's own tests are selected. An item is a check, its failure is what `grade`
+would tell of it, and the module is graded once for all items that are chosen.
+
+The plugin is loaded wherever backcheck is installed, and does nothing without a `grader.yaml`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from grader.bank import Module
+    from grader.course import Course
+    from grader.model import Check, Report, Verdict
+
+FILE = "grader.yaml"
+
+
+class NotPassed(Exception):
+    """A check that did not pass; holds its verdict."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.reason)
+        self.verdict = verdict
+
+
+def marker(task: str) -> str:
+    """`task2_4`: a task's id as a name that `-m` takes."""
+    return "task" + re.sub(r"\W", "_", task)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("backcheck")
+    group.addoption(
+        "--no-checks",
+        action="store_true",
+        help=f"Do not ask the checks of the course whose {FILE} is here.",
+    )
+    group.addoption(
+        "--check-module",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="Ask the checks of this module only; may be repeated.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers the markers of all tasks, so that `--strict-markers` knows them."""
+    course = course_of(config.rootpath)
+    if course is None or config.getoption("--no-checks"):
+        return
+    from grader.course import load_module
+
+    for module in wanted(config, course):
+        for task in load_module(course, module).tasks:
+            text = f"{marker(task.id)}: {module}, task {task.id}: {task.title}"
+            config.addinivalue_line("markers", text)
+
+
+def course_of(root: Path) -> Course | None:
+    """The course in that folder; None where there is none, or none that can be read (collecting its file
+    says why)."""
+    if not (root / FILE).is_file():
+        return None
+    from grader.course import load_course
+    from grader.errors import GraderError
+
+    try:
+        return load_course(root)
+    except GraderError:
+        return None
+
+
+def wanted(config: pytest.Config, course: Course) -> tuple[str, ...]:
+    """The modules to ask: those named, or all."""
+    named = config.getoption("--check-module")
+    return tuple(m for m in course.settings.modules if not named or m in named)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.name != FILE or parent.config.getoption("--no-checks"):
+        return None
+    if file_path.parent != parent.config.rootpath:
+        return None  # an example's, or that of a course inside of this one
+    return Checks.from_parent(parent, path=file_path)
+
+
+class Checks(pytest.File):
+    """The modules of one course, each graded at most once in a run."""
+
+    course: Course
+
+    def collect(self) -> Iterable[pytest.Item]:
+        from grader.course import load_course
+        from grader.errors import GraderError
+
+        try:
+            self.course = load_course(self.path.parent)
+            for module in wanted(self.config, self.course):
+                for check in self.checks_of(module):
+                    item = CheckItem.from_parent(
+                        self,
+                        name=f"{module}::{check.task}::{check.title}",
+                        module=module,
+                        check=check,
+                    )
+                    item.add_marker(marker(check.task))
+                    yield item
+        except GraderError as error:
+            raise self.CollectError(str(error)) from None
+
+    def checks_of(self, module: str) -> Iterator[Check]:
+        yield from self.ready(module).assignment.checks
+
+    def ready(self, module: str) -> Module:
+        """The module with its banks, read once."""
+        known: dict[str, Module] = self.__dict__.setdefault("_ready", {})
+        if module not in known:
+            from grader import bank, pack
+
+            packed = self.course.pack(module) is not None
+            known[module] = (
+                pack.ready(self.course, module) if packed else bank.load(self.course, module)
+            )
+        return known[module]
+
+    def verdict(self, item: CheckItem) -> Verdict:
+        """The verdict of a check. The first one that is wanted of a module has all of those graded that were
+        chosen; with several processes (pytest-xdist) each grades what it is given, one by one."""
+        known: dict[str, Verdict] = self.__dict__.setdefault("_verdicts", {})
+        key = f"{item.module}/{item.check.key}"
+        if key not in known:
+            alone = hasattr(self.config, "workerinput")
+            chosen = [
+                other.check.key
+                for other in self.session.items
+                if isinstance(other, CheckItem) and other.module == item.module
+            ]
+            report = self.graded(item.module, [item.check.key] if alone else chosen)
+            known |= {f"{item.module}/{v.task}/{v.title}": v for v in report.checks}
+        return known[key]
+
+    def graded(self, module: str, keys: list[str]) -> Report:
+        from grader.intake import read_submission
+        from grader.judge.grade import grade
+        from grader.sandbox.choose import Wanted, choose
+
+        ready = self.ready(module)
+        assignment = ready.assignment
+        submission = read_submission(self.path.parent, assignment.expects)
+        isolation = self.course.settings.isolation
+        box = choose(
+            isolation.sandbox,
+            isolation,
+            Wanted(preload=assignment.preload, limits=assignment.limits),
+        )
+        try:
+            return grade(ready, submission, box, seed=self.course.settings.seed, keys=keys)
+        finally:
+            box.close()
+
+
+class CheckItem(pytest.Item):
+    """One check of a module."""
+
+    def __init__(self, *, module: str, check: Check, **options: Any) -> None:
+        super().__init__(**options)
+        self.module = module
+        self.check = check
+
+    def runtest(self) -> None:
+        from grader.errors import GraderError
+        from grader.model import Outcome
+
+        assert isinstance(self.parent, Checks)
+        try:
+            verdict = self.parent.verdict(self)
+        except GraderError as error:
+            pytest.fail(str(error), pytrace=False)
+        if verdict.outcome is Outcome.BLOCKED:
+            pytest.skip(verdict.reason)
+        if verdict.outcome is Outcome.HELD:
+            pytest.skip(f"not graded, through no fault of yours: {verdict.reason}")
+        if verdict.outcome is not Outcome.PASSED:
+            raise NotPassed(verdict)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, NotPassed):
+            from grader.report.terminal import render_verdict
+
+            return render_verdict(excinfo.value.verdict)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, f"{self.module} task {self.check.task}: {self.check.title}"
