@@ -136,7 +136,8 @@ def notices(subject, test, wrong):
     names = {"exp": math.exp, "floor": math.floor}
     for name, text in wrong:
         function = eval(text, dict(names))
-        if subject.notices(test, [right | {name: function} for right in RIGHT]):
+        operators = [right | {name: function} for right in RIGHT]
+        if subject.notices(test, operators, name=name, text=text):
             return "one of these makes the test fail"
     return "none of these makes the test fail"
 

@@ -16,14 +16,14 @@ from grader.sandbox.docker import DockerSandbox
 from grader.sandbox.jail import Jail
 from grader.sandbox.process import ProcessSandbox
 
-MODULES = ("warmup", "module1", "module2")
+MODULES = ("warmup", "module0", "module1", "module2")
 NOT_YET = {Outcome.UNIMPLEMENTED, Outcome.BLOCKED}
 
 
 BOXES: dict[str, tuple[Callable[[], Sandbox], Callable[[], tuple[bool, str]]]] = {
     "process": (ProcessSandbox, lambda: (True, "")),
-    "jail": (lambda: Jail(preload=("numpy",)), Jail.available),
-    "docker": (lambda: DockerSandbox(preload=("numpy",)), docker_available),
+    "jail": (lambda: Jail(preload=("numpy", "hypothesis")), Jail.available),
+    "docker": (lambda: DockerSandbox(preload=("numpy", "hypothesis")), docker_available),
 }
 
 
@@ -43,7 +43,8 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 def graded(folder: str, module: str, course: Course, banks, sandbox: Sandbox) -> Report:
     """The report on a folder of the repository."""
     ready = banks.module(module)
-    submission = read_folder(course.root / folder, ready.assignment.expects)
+    wanted = ready.assignment.expects, ready.assignment.also
+    submission = read_folder(course.root / folder, *wanted)
     return grade(ready, submission, sandbox, seed=course.settings.seed)
 
 

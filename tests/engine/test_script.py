@@ -24,6 +24,10 @@ import contextlib, io, json, sys, traceback
 sys.path.insert(0, sys.argv[1])
 failed = {}
 for key, code in json.load(sys.stdin).items():
+    if "tests" in sys.modules:
+        # A snippet may have put a wrong operator in its place.
+        for name in [n for n in sys.modules if n.split(".")[0] in ("tests", "minitorch")]:
+            del sys.modules[name]
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said):
@@ -37,7 +41,7 @@ json.dump(failed, sys.stdout)
 """
 
 # Questions whose point is that the answer is an exception.
-RAISES = ("raises",)
+RAISES = ("raises", "notices")
 
 
 def snippets(course: Course, module: str, cases: int = 2) -> tuple[dict[str, str], int]:
@@ -66,7 +70,7 @@ def failing(course: Course, codes: dict[str, str]) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("module", ["warmup", "module1", "module2"])
+@pytest.mark.parametrize("module", ["warmup", "module0", "module1", "module2"])
 def test_every_snippet_runs_with_a_right_submission(module: str) -> None:
     course = load_course(ROOT)
     codes, checks = snippets(course, module)
