@@ -52,9 +52,7 @@ SKIPPED_FOLDERS = frozenset(
 SKIPPED_SUFFIXES = (".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib", ".pth", ".nbi", ".nbc")
 
 
-def read_submission(
-    path: Path, expects: Sequence[str], also: Sequence[str] = ()
-) -> Submission:
+def read_submission(path: Path, expects: Sequence[str], also: Sequence[str] = ()) -> Submission:
     """The submission at `path`: a folder, a zip file, a tar file (plain, gzip, bzip2 or xz), or one file of
     the name that is expected.
 

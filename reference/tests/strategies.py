@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hypothesis.strategies import floats, integers
-
 from minitorch import operators
 
 # Numbers as one meets them in a small network. Products of two of them are far from overflow.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis.strategies import lists
-
 from minitorch import operators
 from minitorch.operators import add, addLists, lt, mul, neg, sigmoid
 

@@ -1,8 +1,8 @@
-"""Binding `minitorch_modules`: `minitorch`, and what its first module is about besides numbers: functions of
-lists in whatever form a student gave them, trees of `Module`, and the student's own property tests.
+"""Binding `minitorch_modules`: a package `minitorch` of any year, as far as its module 0 goes.
 
-Names and values of parameters are read through the base classes' own methods, and a tree's nodes by the
-handles of those who built it: nothing here asks a student's object how it wants to be seen.
+It reads functions of lists in whatever form a student gave them, trees of `Module`, and how the student's own
+property tests end. Names and values of parameters are read through the base classes' own methods, and nodes
+by the handles of those who built the tree: nothing here asks a student's object how it wants to be seen.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from grader.box.bindings.plain import MAX_ITEMS, number, numbers
 from grader.box.bindings.student_tests import Tests, told
 from grader.box.faults import Blocked, InputMutated, Missing
 from grader.box.imports import Package
+from grader.box.wire import type_name
 
 Tree = dict[str, Any]  # {"parameters": {name: number}, "children": {name: Tree}}
 Operators = Mapping[str, Callable[..., Any]]
@@ -74,19 +75,19 @@ class Modules(MiniTorch):
 
     # Functions of lists
 
-    def mapped(self, path: str, function: Callable[..., float], values: list[float]) -> list[float]:
+    def mapped(self, path: str, function: Callable[..., float], values: list[float]) -> Any:
         """What a `map` gives, however it wants to be called."""
         return self.any_form(path, MAPS, self.floats, function, values)
 
     def zipped(
         self, path: str, function: Callable[..., float], first: list[float], second: list[float]
-    ) -> list[float]:
+    ) -> Any:
         """What a `zipWith` gives, however it wants to be called."""
         return self.any_form(path, ZIPS, self.floats, function, first, second)
 
     def folded(
         self, path: str, function: Callable[..., float], start: float, values: list[float]
-    ) -> float:
+    ) -> Any:
         """What a `reduce` gives, however it wants to be called, with a start or without."""
         return self.any_form(path, FOLDS, one_number, function, start, values)
 
@@ -177,7 +178,11 @@ class Modules(MiniTorch):
         return [self.value(leaf) for leaf in leaves]
 
     def value(self, parameter: Any) -> Any:
-        return number(self.attribute(parameter, "value", "what is listed (a Parameter is expected)"))
+        """A parameter's value as a number; what is no Parameter is told by its type."""
+        try:
+            return number(parameter.value)
+        except AttributeError:
+            return f"no Parameter but a {type_name(type(parameter))}"
 
     def modes(self, spec: Tree, steps: list[list[str]]) -> dict[str, Any]:
         """Whether each node of a tree trains (1) or not (0) after steps such as ["a.b", "eval"]."""
@@ -189,7 +194,7 @@ class Modules(MiniTorch):
     def trains(self, node: Any) -> Any:
         """The mode of a module: `training`, or in 2020 a `mode` that is "train" or "eval"."""
         training = getattr(node, "training", None)
-        word = getattr(node, "mode", None) if training is None else None
+        word: Any = getattr(node, "mode", None) if training is None else None
         if issubclass(type(word), str):
             return float(str.__eq__(word, "train"))
         return number(training)

@@ -76,10 +76,10 @@ class Operators:
         names = dict(vars(whole))
         sys.modules[above], sys.modules[self.path] = whole, self.module
         vars(whole)[short] = self.module
-        for name, value in names.items():
-            if self.own is not None and name in self.functions and name != short:
-                if value is vars(self.own).get(name):
-                    vars(whole)[name] = self.module.__dict__[name]
+        own = vars(self.own) if self.own is not None else {}
+        for name in self.functions:
+            if name != short and name in own and names.get(name) is own[name]:
+                vars(whole)[name] = self.module.__dict__[name]
         try:
             yield
         finally:
@@ -142,7 +142,9 @@ class Tests:
             folders.sort()
             files += [os.path.join(folder, n) for n in sorted(names) if n.endswith(".py")]
         files += [
-            os.path.join(root, n) for n in sorted(os.listdir(root)) if re.fullmatch(r"test_\w+\.py", n)
+            os.path.join(root, n)
+            for n in sorted(os.listdir(root))
+            if re.fullmatch(r"test_\w+\.py", n)
         ]
         usual = self.operators.path.rpartition(".")[2]
         files.sort(key=lambda file: os.path.basename(file) != f"test_{usual}.py")
@@ -205,10 +207,7 @@ def given_by_marks(test: Any) -> Iterator[dict[str, Any]]:
         names, rows = mark.args[:2]
         names = [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names)
         tables.append(
-            [
-                dict(zip(names, row if len(names) > 1 else [row], strict=True))
-                for row in rows
-            ]
+            [dict(zip(names, row if len(names) > 1 else [row], strict=True)) for row in rows]
         )
     for rows in itertools.product(*tables):
         yield {name: value for row in rows for name, value in row.items()}
