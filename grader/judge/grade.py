@@ -659,7 +659,10 @@ def grade(
     )
     verdicts = run.run()
     hints = _import_hints(run.opened)
-    if earlier and earlier_mode != "reference":
+    if run.opened is not None and run.opened.refused:
+        # Whatever else is said of it would be about an API that it does not have.
+        hints = [f"{run.opened.refused[:1].upper()}{run.opened.refused[1:]}."]
+    elif earlier and earlier_mode != "reference":
         hints += earlier_hints(module, submission, sandbox, verdicts, earlier)
     opened = run.opened
     notes = submission.notes + (opened.notes if opened else ()) + run.assignment.left_out

@@ -73,12 +73,16 @@ class Watched(msgspec.Struct, frozen=True):
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """What came of importing the submission: module -> why it failed, and what was worked around."""
+    """What came of importing the submission: module -> why it failed, and what was worked around.
+
+    refused: why nothing of it can be asked, or "".
+    """
 
     failures: dict[str, Raised]
     notes: tuple[str, ...]
     end: End
     detail: str = ""
+    refused: str = ""
 
 
 class _Ended(Exception):
@@ -440,7 +444,8 @@ def is_int(value: Any, wanted: int) -> bool:
 def read_opened(reply: dict[str, Any]) -> Opened:
     """The reply to `open`. Raises _Ended when it is none."""
     failures, notes = reply.get("failures"), reply.get("notes")
-    if type(failures) is not dict or type(notes) is not list:
+    refused = reply.get("refused", "")
+    if type(failures) is not dict or type(notes) is not list or type(refused) is not str:
         raise _Ended(End.PROTOCOL, "an unreadable reply")
     return Opened(
         {
@@ -450,6 +455,7 @@ def read_opened(reply: dict[str, Any]) -> Opened:
         },
         tuple(clean(note, 300) for note in notes[:20] if type(note) is str),
         End.DONE,
+        refused=clean(refused, 600),
     )
 
 

@@ -8,11 +8,12 @@ printing or conversion methods.
 from __future__ import annotations
 
 import operator
+import os
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from grader.box.bindings import training
+from grader.box.bindings import training, vintages
 from grader.box.bindings.plain import Context, Functions, number
 from grader.box.faults import Blocked, InputMutated, Missing
 from grader.box.imports import Package
@@ -98,6 +99,18 @@ class MiniTorch(Functions):
 
     matrices = False  # whether Tensors are to be multiplied by `@`
     number = staticmethod(number)  # `lt` and `eq` give 1.0 or True, as one likes
+    any_year = False  # whether packages of 2020 and 2021 can be asked as well
+
+    def __init__(self, package: Package, prefix: str) -> None:
+        super().__init__(package, prefix)
+        if not self.any_year:
+            self.refused = vintages.refusal(os.path.join(package.root, prefix))
+
+    def get(self, path: str) -> Any:
+        """As ever; Blocked for everything in a package of a year whose API is another one."""
+        if self.refused:
+            raise Blocked(self.refused)
+        return super().get(path)
 
     def context(self) -> Any:
         """The student's own Context, so that what it saves is read the way it saves it."""

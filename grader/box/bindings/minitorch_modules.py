@@ -69,6 +69,8 @@ def depth(error: BaseException) -> int:
 class Modules(MiniTorch):
     """The vocabulary over the `operators` and the `module` of a student's `minitorch` package."""
 
+    any_year = True  # module 0 is the same in all of them
+
     def __init__(self, package: Package, prefix: str) -> None:
         super().__init__(package, prefix)
         self.tests = Tests(package, f"{prefix}.operators")

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from grader.box.faults import Missing
-from grader.box.imports import Package, stand_in
+from grader.box.imports import Package, stand_in, stands_in
 
 EXAMPLES = 60
 FOLDER = "tests"
@@ -182,7 +182,8 @@ def prepare() -> None:
 
     settings.register_profile("box", few())
     settings.load_profile("box")
-    sys.modules.setdefault("pytest", pytest())
+    if stands_in(sys.modules.get("pytest")) or "pytest" not in sys.modules:
+        sys.modules["pytest"] = pytest()
 
 
 def told(error: Exception) -> None:
