@@ -127,7 +127,7 @@ def _imports(file: str) -> bool:
     """Whether code of that file is part of the way to import: Python's own, or the finders here."""
     return file.startswith("<frozen importlib._bootstrap") or file in (
         importlib.__file__,
-        __file__,
+        _imports.__code__.co_filename,
     )
 
 
