@@ -8,8 +8,8 @@ they are collected is stood in for.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import itertools
-import math
 import os
 import re
 import sys
@@ -126,6 +126,8 @@ class Tests:
             package = self.packages[top] = Package(self.package.root, [top])
             package.describe = self.package.describe
             package.load()
+        with contextlib.suppress(Exception, SystemExit):
+            importlib.import_module(place)  # what it raises is raised once more, and told, below
         test = self.packages[top].resolve(f"{place}.{name}")
         if not callable(test):
             raise Missing(f"{name} in {place.replace('.', '/')}.py is no function")
@@ -161,7 +163,7 @@ class Tests:
 
 def few() -> Any:
     """Hypothesis' settings for a student's test: always the same examples, few, and nothing stored."""
-    from hypothesis import HealthCheck, Phase, Verbosity, settings
+    from hypothesis import HealthCheck, Phase, settings
 
     return settings(
         max_examples=EXAMPLES,
@@ -172,7 +174,6 @@ def few() -> Any:
         print_blob=False,
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
-        verbosity=Verbosity.quiet,
     )
 
 
@@ -191,7 +192,9 @@ def told(error: Exception) -> None:
     if type(error) is not AssertionError:
         return
     notes = [
-        " ".join(note.split()) for note in getattr(error, "__notes__", ()) if type(note) is str
+        " ".join(note.split()).replace("( ", "(").replace(", )", ")")
+        for note in getattr(error, "__notes__", ())
+        if type(note) is str
     ]
     said = [str(part) for part in error.args[:1] if type(part) is str]
     if said or notes:
@@ -259,9 +262,7 @@ class _Near:
         return self.near(wanted, other)
 
     def near(self, wanted: Any, other: Any) -> bool:
-        return wanted == other or math.isclose(
-            wanted, other, rel_tol=self.rel, abs_tol=max(self.abs, self.rel * abs(wanted))
-        )
+        return bool(wanted == other or abs(wanted - other) <= max(self.abs, self.rel * abs(wanted)))
 
     def __repr__(self) -> str:
         return f"approx({self.wanted!r})"
