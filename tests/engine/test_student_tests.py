@@ -149,7 +149,7 @@ BROKEN = {
     "always fails": (
         "@given(small_floats)\ndef test_symmetric(a):\n    assert mul(a, 1.0) == a + 1.0\n",
         Outcome.RAISED,
-        "Falsifying example: test_symmetric(a=0.0)",
+        "test_symmetric(a=0.0)",
     ),
     "always raises": (
         "@given(small_floats)\ndef test_symmetric(a):\n    return mul(a)\n",
