@@ -143,6 +143,7 @@ def read_folder(folder: Path, expects: Sequence[str], also: Sequence[str] = ()) 
         except OSError as error:
             raise NotGradable(f"{name}: cannot be read: {error.strerror}") from error
         total = _count(files, name, data, total)
+    notes += absent(files, also)
     return submission(folder, files, notes, expects, os.listdir(folder))
 
 
@@ -432,6 +433,7 @@ def _from_entries(
             notes.append(f"{name} was left out: more than {MAX_FILE >> 20} MiB")
             continue
         total = _count(files, name, data, total)
+    notes += absent(files, also)
     return submission(path, files, notes, expects, [name.split("/")[0] for name in names])
 
 
@@ -490,6 +492,12 @@ def _count(files: dict[str, bytes], name: str, data: bytes, total: int) -> int:
             raise NotGradable(f"{known} and {name} cannot both be there")
     files[folded] = data
     return total
+
+
+def absent(files: Iterable[str], also: Sequence[str]) -> list[str]:
+    """A note for each folder that could have been handed in as well."""
+    there = {name.split("/")[0] for name in files}
+    return [f"there is no folder {name} in the submission" for name in also if name not in there]
 
 
 def submission(

@@ -120,6 +120,7 @@ def a_test(target, test, weight, laws):
             weight=weight,
             title=f"{test} {law}",
             after=[f"{test} passes on right operators"],
+            hint="Does the test call the operators of your package, or Python's own?",
         )
 
 

@@ -110,7 +110,10 @@ def test_folders_that_an_assignment_asks_for_beside_are_taken_where_they_are_the
         path = tmp_path / "s.tar.gz"
         with tarfile.open(path, "w:gz") as archive:
             archive.add(folder, arcname=".")
-    assert read_submission(path, ["work"], ["tests", "more"]).files == files
+    found = read_submission(path, ["work"], ["tests", "more"])
+    assert found.files == files
+    assert "there is no folder more in the submission" in found.notes
+    assert not [note for note in found.notes if "folder tests" in note]
     assert set(read_submission(path, ["work"]).files) == {"work.py"}
 
 
