@@ -238,7 +238,7 @@ MISTAKES = [
     tests(
         "test_symmetric asserts a pair, which is always true",
         "    assert mul(a, b) == mul(b, a)\n",
-        "    assert (mul(a, b), mul(b, a))\n",
+        "    both = mul(a, b), mul(b, a)\n    assert both\n",
         "test_symmetric notices",
     ),
     tests(

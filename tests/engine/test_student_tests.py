@@ -134,7 +134,11 @@ BROKEN = {
         Outcome.UNIMPLEMENTED,
         "Task 0.2",
     ),
-    "no such test": ("def test_of_something_else(): ...\n", Outcome.UNIMPLEMENTED, "defines"),
+    "no such test": (
+        "def test_of_something_else(): ...\n",
+        Outcome.UNIMPLEMENTED,
+        "does not define test_symmetric",
+    ),
     "no function": ("test_symmetric = 3\n", Outcome.UNIMPLEMENTED, "is no function"),
     "no Python": (
         dedented(GOOD) + "\ndef (\n",
@@ -186,12 +190,15 @@ def test_a_failing_test_is_shown_with_its_line_and_the_numbers_that_were_found(
     assert passes.counterexample.where[0].endswith(" in test_symmetric")
 
 
-def test_without_a_folder_of_tests_it_says_which_file_is_missing(
+def test_without_the_file_or_its_folder_it_says_what_is_missing(
     ready: Module, reference: Submission, box: Sandbox
 ) -> None:
-    passes, _ = asked(ready, reference, box, {})
-    assert passes.outcome is Outcome.UNIMPLEMENTED
-    assert "there is no tests/test_operators.py in the submission" in passes.reason
+    for files in ({}, {"tests/test_module.py": "def test_train(): ...\n"}):
+        verdicts = asked(ready, reference, box, files)
+        assert [v.outcome for v in verdicts] == [Outcome.BLOCKED] * 2
+        assert {v.reason for v in verdicts} == {
+            "there is no tests/test_operators.py in the submission"
+        }
 
 
 def test_a_test_that_asserts_nothing_passes_everywhere_and_notices_nothing(

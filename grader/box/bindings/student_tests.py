@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from grader.box.faults import Missing
+from grader.box.faults import Blocked, Missing
 from grader.box.imports import Package, stand_in, stands_in
 
 EXAMPLES = 60
@@ -107,7 +107,7 @@ class Tests:
     def run(self, name: str, functions: Mapping[str, Callable[..., Any]]) -> None:
         """Runs the test of that name on operators; raises what it raises.
 
-        Raises Missing when there is no such test, Blocked when its file cannot be imported.
+        Raises Missing when there is no such test, Blocked when its file is not there or cannot be imported.
         """
         self.operators.use(functions)
         with self.operators.standing():
@@ -156,9 +156,10 @@ class Tests:
                 if pattern.search(source.read()):
                     inside = os.path.relpath(file, root).removesuffix(".py")
                     return inside.replace(os.sep, ".")
-        if not os.path.isdir(os.path.join(root, FOLDER)):
-            raise Missing(f"there is no {FOLDER}/test_{usual}.py in the submission")
-        raise Missing(f"no file in {FOLDER}/ defines {name}")
+        where = f"{FOLDER}/test_{usual}.py"
+        if not os.path.isfile(os.path.join(root, *where.split("/"))):
+            raise Blocked(f"there is no {where} in the submission")
+        raise Missing(f"{where} does not define {name}")
 
 
 def few() -> Any:
