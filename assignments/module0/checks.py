@@ -99,22 +99,39 @@ PART = choices(0.25, 0.5, 0.75)
 MORE = choices(1.0, 2.0, 3.0, 0.5)
 
 
+# Right ones, each written otherwise than usual and the same to the last bit: who finds fault with everything
+# notices nothing.
+HARMLESS = {
+    "sigmoid": "lambda x: exp(x) / (1.0 + exp(x)) if x < 0 else 1.0 / (1.0 + exp(-x))",
+    "lt": "lambda x, y: 0.0 if x >= y else 1.0",
+    "mul": "lambda x, y: y * x",
+    "add": "lambda x, y: y + x",
+    "sum": "lambda ls: sum(0.0 + x for x in ls)",
+    "addLists": "lambda a, b: [y + x for x, y in zip(a, b)]",
+}
+
+
 def wrong(name, *texts, **numbers):
     """A domain of wrong operators of one name: the texts with the same numbers drawn into each of them."""
     return case(
-        wrong=st.fixed_dictionaries(numbers).map(
+        operators=st.fixed_dictionaries(numbers).map(
             lambda found: [[name, text.format(**found)] for text in texts]
         )
     )
 
 
-def a_test(target, test, weight, laws):
-    """The checks of one student's test. laws: what the test is to notice -> wrong operators."""
-    target.check(questions.passes, case(), test=test, weight=weight)
+def a_test(target, test, weight, laws, *names):
+    """The checks of one student's test, that of the laws with this weight.
+
+    laws: what the test is to notice -> wrong operators; names: the operators that it is about.
+    """
+    # A test without any assertion passes: that alone is worth little.
+    target.check(questions.passes, case(), test=test, weight=0.25)
     for law, domain in laws.items():
         target.check(
             questions.notices,
             domain,
+            edges=[{"operators": [[name, HARMLESS[name]] for name in names]}],
             test=test,
             cases=3,
             weight=weight,
@@ -152,11 +169,12 @@ a_test(
             c=choices(0.5, 0.25, 0.375),
         ),
     },
+    "sigmoid",
 )
 a_test(
     own,
     "test_transitive",
-    1.5,
+    2,
     {
         "notices a less-than that is not transitive": wrong(
             "lt",
@@ -168,11 +186,12 @@ a_test(
             c=choices(3.0, 5.0, 4.0),
         )
     },
+    "lt",
 )
 a_test(
     own,
     "test_symmetric",
-    1.5,
+    2,
     {
         "notices a mul that is not symmetric": wrong(
             "mul",
@@ -182,6 +201,7 @@ a_test(
             c=MORE,
         )
     },
+    "mul",
 )
 a_test(
     own,
@@ -195,13 +215,15 @@ a_test(
             "add", "lambda x, y: x + y + {c}", "lambda x, y: x * y + {c}", c=MORE
         ),
     },
+    "mul",
+    "add",
 )
-own.check(questions.passes, case(), test="test_other", weight=1)
+own.check(questions.passes, case(), test="test_other", weight=0.25)
 own.check(
     questions.notices_any,
     case(),
     test="test_other",
-    weight=1,
+    weight=1.5,
     after=["test_other passes on right operators"],
     hint="An assertion that holds for any number tests no operator.",
 )
@@ -237,10 +259,10 @@ helpers.check(questions.of_list, case(ls=FACTORS), function="prod", weight=3)
 a_test(
     helpers,
     "test_sum_distribute",
-    1.5,
+    2,
     {
         "notices a wrong sum or addLists": case(
-            wrong=MORE.map(
+            operators=MORE.map(
                 lambda c: [
                     ["sum", f"lambda ls: sum(ls) + {c}"],
                     ["sum", "lambda ls: sum(ls[1:])"],
@@ -250,6 +272,8 @@ a_test(
             )
         )
     },
+    "sum",
+    "addLists",
 )
 
 

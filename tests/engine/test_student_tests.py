@@ -209,7 +209,7 @@ def test_a_test_that_asserts_nothing_passes_everywhere_and_notices_nothing(
     assert passes.outcome is Outcome.PASSED
     assert notices.outcome is Outcome.FAILED
     assert notices.counterexample is not None
-    assert "lambda x, y:" in notices.counterexample.inputs["wrong"]
+    assert "lambda x, y:" in notices.counterexample.inputs["operators"]
     assert "none of these" in notices.counterexample.observed
 
 
@@ -232,6 +232,24 @@ def test_a_package_that_cannot_be_imported_does_not_stop_its_tests(
         "minitorch/operators.py": "def (\n",
     }
     assert [v.outcome for v in asked(ready, reference, box, files)] == [Outcome.PASSED] * 2
+
+
+FORGED = """
+    from grader.box.bindings import minitorch_modules
+    minitorch_modules.Modules.notices = lambda self, *args, **options: True
+"""
+
+
+def test_who_answers_that_every_operator_is_wrong_is_wrong_about_the_right_ones(
+    ready: Module, reference: Submission, box: Sandbox
+) -> None:
+    path = "minitorch/operators.py"
+    text = reference.files[path].decode() + dedented(FORGED)
+    files = with_test("def test_symmetric(): ...\n", reference) | {path: text}
+    assert [v.outcome for v in asked(ready, reference, box, files)] == [
+        Outcome.PASSED,
+        Outcome.FAILED,
+    ]
 
 
 # What stands in for pytest
