@@ -15,7 +15,7 @@ import pytest
 
 from grader.template import Region, TemplateError, check, generate, regions, strip
 
-from .subjects import REFERENCE, TEMPLATE, load
+from .subjects import REFERENCE, TEMPLATE, load, load_tests
 
 
 def source(text: str) -> str:
@@ -377,6 +377,7 @@ def test_the_template_has_every_public_name_of_the_key() -> None:
 
 mt = load("template_minitorch", TEMPLATE / "minitorch")
 wu = load("template_warmup", TEMPLATE / "warmup.py")
+own = load_tests("template_tests", TEMPLATE / "tests", mt)
 sf = mt.scalar_functions
 SCALAR_ONE = ["Inv", "Neg", "Sigmoid", "ReLU", "Exp"]
 SCALAR_TWO = ["Mul", "LT", "EQ"]
@@ -403,6 +404,11 @@ BLANKS: dict[str, tuple[str, Callable[[], Any]]] = {
     "operators.map": ("0.3", lambda: mt.operators.map(abs)),
     "operators.zipWith": ("0.3", lambda: mt.operators.zipWith(max)),
     "operators.reduce": ("0.3", lambda: mt.operators.reduce(max, 0.0)),
+    **{f"test_{n}": ("0.2", lambda n=n, k=count: getattr(own, f"test_{n}").hypothesis.inner_test(*k * [1.0]))
+       for n, count in {"sigmoid": 2, "transitive": 3, "symmetric": 2, "distribute": 3, "other": 1}.items()},
+    "test_sum_distribute": (
+        "0.3", lambda: own.test_sum_distribute.hypothesis.inner_test([1.0], [2.0])
+    ),
     **{f"Module.{n}": ("0.4", lambda n=n: getattr(mt.Module(), n)()) for n in
        ["train", "eval", "named_parameters", "parameters"]},
     "central_difference": ("1.1", lambda: mt.central_difference(abs, 1.0)),
