@@ -437,7 +437,7 @@ MISTAKES = [
     plain(
         "zip keeps its indices in a list of a number and a text",
         ZIP_LOOP,
-        "        spare = [0, 'a', len(out)]\n" + ZIP_LOOP,
+        "        spare = [0, 'a', len(out)]\n        spare.append(1)\n" + ZIP_LOOP,
         compiles("zip"),
     ),
     plain(
@@ -456,7 +456,7 @@ MISTAKES = [
     plain(
         "map looks its shapes up in a dict of arrays and numbers",
         MAP_LOOP,
-        "        shapes = {'out': out_shape, 'cells': len(out)}\n" + MAP_LOOP,
+        "        shapes = {'out': out_shape}\n        shapes['cells'] = len(out)\n" + MAP_LOOP,
         compiles("map"),
     ),
     plain(
@@ -491,8 +491,8 @@ MISTAKES = [
         apart("map"),
     ),
     plain(
-        "reduce goes in parallel through the cells of one sum",
-        REDUCE_LOOP.replace("prange", "prange") + "            to_index(i, out_shape, out_index)\n",
+        "reduce goes through its sums in turn",
+        REDUCE_LOOP + "            to_index(i, out_shape, out_index)\n",
         REDUCE_LOOP.replace("prange", "range") + "            to_index(i, out_shape, out_index)\n",
         parallel("reduce"),
     ),
