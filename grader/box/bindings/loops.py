@@ -163,6 +163,9 @@ def stores(
         for target, value in assignments(body):
             if varying(value, varies) or varying_place(target, varies):
                 varies |= {root for part in parts_of(target) if (root := root_of(part))}
+            if isinstance(target, ast.Name) and target.id in varies:
+                # Two names for one array: what is written under one of them is read under the other.
+                varies |= {root} if (root := root_of(value)) is not None else set()
         for node in walk(body):
             # What is done under a condition that varies, varies.
             if isinstance(node, (ast.If, ast.While)) and varying(node.test, varies):
