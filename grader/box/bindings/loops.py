@@ -101,6 +101,7 @@ def assignments(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.expr, ast.expr]]
 
 
 def paired(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Each name or cell of a target with what it is given: its part of a tuple, or the whole value."""
     if isinstance(target, (ast.Tuple, ast.List)):
         parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
         whole = len(parts) == len(target.elts)
