@@ -29,6 +29,7 @@ BINDINGS = {
     "functions": "grader.box.bindings.functions",
     "minitorch": "grader.box.bindings.minitorch",
     "minitorch_modules": "grader.box.bindings.minitorch_modules",
+    "minitorch_fast": "grader.box.bindings.minitorch_fast",
 }
 
 
