@@ -35,3 +35,7 @@ def prepare(mode: str) -> None:
     }
     for name, value in settings.get(mode, {}).items():
         setattr(config, name, value)
+    if mode == SIMULATOR:
+        from grader.box import simulator
+
+        simulator.install()
