@@ -69,7 +69,7 @@ def to_index(ordinal: int, shape: Shape, out_index: OutIndex) -> None:
     """
     # begin solution 2.1
     rest = int(ordinal)
-    for dim in reversed(range(len(shape))):
+    for dim in range(len(shape) - 1, -1, -1):
         rest, out_index[dim] = divmod(rest, int(shape[dim]))
     # end solution
 
