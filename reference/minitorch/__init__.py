@@ -30,6 +30,10 @@ from .tensor_functions import *  # type: ignore[assignment]
 _ON_DEMAND = {
     "fast_ops": "fast_ops",
     "FastOps": "fast_ops",
+    "cuda_ops": "cuda_ops",
+    "CudaOps": "cuda_ops",
+    "sum_practice": "cuda_ops",
+    "mm_practice": "cuda_ops",
 }
 
 
