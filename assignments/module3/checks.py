@@ -1,5 +1,7 @@
 """What module 3's questions are asked on, in which run mode, and for how many points."""
 
+import itertools
+
 import numpy as np
 import questions
 from hypothesis import strategies as st
@@ -9,11 +11,8 @@ from grader.checks import (
     broadcastable,
     case,
     choices,
-    eighths,
     integers,
-    lists_of,
     orders,
-    shapes,
     task,
 )
 
@@ -33,21 +32,26 @@ def counted(*shape):
     return np.arange(1.0, np.prod(shape) + 1.0).reshape(shape) / 8.0
 
 
+def rows_in_order(draw, rank, anyhow):
+    """The axes of an output row by row, or in any order."""
+    return draw(orders(rank)) if anyhow else list(range(rank))
+
+
 @st.composite
-def cuda_maps(draw):
+def cuda_maps(draw, any_output=False):
     shape, (small, _) = draw(broadcastable(2))
     small = small or (1,)
     return {
         "a": draw(arrays(small)),
         "order": draw(orders(len(small))),
         "shape": list(shape),
-        "out_order": draw(orders(len(shape))),
+        "out_order": rows_in_order(draw, len(shape), any_output),
         "turns": draw(turns),
     }
 
 
 @st.composite
-def cuda_zips(draw):
+def cuda_zips(draw, any_output=False):
     shape, (first, second) = draw(broadcastable(2))
     first, second = first or (1,), second or (1,)
     return {
@@ -56,39 +60,58 @@ def cuda_zips(draw):
         "b": draw(arrays(second)),
         "b_order": draw(orders(len(second))),
         "shape": list(shape),
-        "out_order": draw(orders(len(shape))),
+        "out_order": rows_in_order(draw, len(shape), any_output),
         "turns": draw(turns),
     }
 
 
 # One cell less than a block of 32 threads, as many, one more; and two blocks.
 AROUND_BLOCKS = [1, 31, 32, 33, 64, 65]
+# No side and no stride is like another, and there are more cells than one block has threads.
+WIDE_MAP = {
+    "a": counted(3, 1, 11),
+    "order": [2, 0, 1],
+    "shape": [3, 2, 11],
+    "out_order": [0, 1, 2],
+    "turns": "reverse",
+}
+WIDE_ZIP = {
+    "a": counted(3, 1, 11),
+    "a_order": [2, 0, 1],
+    "b": counted(2, 1),
+    "b_order": [1, 0],
+    "shape": [3, 2, 11],
+    "out_order": [0, 1, 2],
+    "turns": "reverse",
+}
+ANY_OUTPUT = {"out_order": [1, 2, 0]}
 cuda.check(
     questions.cuda_map,
     cuda_maps(),
     on=CUDA,
-    cases=40,
-    weight=3,
+    cases=30,
+    weight=2.5,
     edges=[
         {"a": counted(n), "order": [0], "shape": [n], "out_order": [0], "turns": "forward"}
         for n in AROUND_BLOCKS
     ]
-    + [
-        {
-            "a": counted(3, 1, 11),
-            "order": [2, 0, 1],
-            "shape": [3, 2, 11],
-            "out_order": [1, 2, 0],
-            "turns": "reverse",
-        }
-    ],
+    + [WIDE_MAP],
+)
+cuda.check(
+    questions.cuda_map,
+    cuda_maps(any_output=True),
+    title="tensor_map writes to an output in any layout",
+    on=CUDA,
+    cases=15,
+    weight=0.5,
+    edges=[WIDE_MAP | ANY_OUTPUT],
 )
 cuda.check(
     questions.cuda_zip,
     cuda_zips(),
     on=CUDA,
-    cases=40,
-    weight=3,
+    cases=30,
+    weight=2.5,
     edges=[
         {
             "a": counted(n),
@@ -101,17 +124,16 @@ cuda.check(
         }
         for n in AROUND_BLOCKS
     ]
-    + [
-        {
-            "a": counted(3, 1, 11),
-            "a_order": [2, 0, 1],
-            "b": counted(2, 1),
-            "b_order": [1, 0],
-            "shape": [3, 2, 11],
-            "out_order": [1, 2, 0],
-            "turns": "reverse",
-        }
-    ],
+    + [WIDE_ZIP],
+)
+cuda.check(
+    questions.cuda_zip,
+    cuda_zips(any_output=True),
+    title="tensor_zip writes to an output in any layout",
+    on=CUDA,
+    cases=15,
+    weight=0.5,
+    edges=[WIDE_ZIP | ANY_OUTPUT],
 )
 one_case = {"cases": 1, "compare": "facts", "on": "simulator"}
 cuda.check(questions.cuda_map_facts, st.just({"a": counted(3, 11)}), weight=0.5, **one_case)
@@ -134,21 +156,35 @@ cuda.check(questions.cuda_sum_facts, st.just({"a": counted(40)}), weight=1, **on
 
 
 @st.composite
-def cuda_folds(draw, entries=None):
-    shape = draw(shapes(1, 3, 4))
-    dim = draw(st.integers(0, len(shape) - 1))
+def cuda_folds(draw, entries=None, any_output=False):
+    """One or two cells of output: each takes a block of 1024 threads."""
+    shape, dim = draw(st.sampled_from(FOLDED))
     return {
         "a": draw(arrays(shape, entries)),
         "order": draw(orders(len(shape))),
         "dim": dim,
-        "out_order": draw(orders(len(shape))),
+        "out_order": rows_in_order(draw, len(shape), any_output),
         "turns": draw(turns),
     }
 
 
-def fold(a, dim, turns="forward", order=None):
+FOLDED = [
+    (shape, dim)
+    for shape in itertools.chain(*(itertools.product(range(1, 6), repeat=r) for r in (1, 2, 3)))
+    for dim in range(len(shape))
+    if np.prod(shape) <= 10 and np.prod(shape) // shape[dim] <= 2
+]
+
+
+def fold(a, dim, turns="forward", order=None, out_order=None):
     rank = list(range(a.ndim))
-    return {"a": a, "order": order or rank, "dim": dim, "out_order": rank, "turns": turns}
+    return {
+        "a": a,
+        "order": order or rank,
+        "dim": dim,
+        "out_order": out_order or rank,
+        "turns": turns,
+    }
 
 
 # Powers of 2, so that a product of them is exact in whatever order it is made.
@@ -157,10 +193,10 @@ cuda.check(
     questions.cuda_reduce,
     cuda_folds(),
     on=CUDA,
-    cases=12,
-    weight=3,
+    cases=10,
+    weight=2.5,
     function="x + y",
-    edges=[fold(counted(3), 0, t) for t in TURNS]
+    edges=[fold(counted(5), 0, t) for t in TURNS]
     + [
         fold(counted(n), 0, t)
         for n, t in ((33, "reverse"), (1000, "interleaved"), (1024, "forward"))
@@ -169,9 +205,19 @@ cuda.check(
 )
 cuda.check(
     questions.cuda_reduce,
+    cuda_folds(any_output=True),
+    title="tensor_reduce writes to an output in any layout",
+    on=CUDA,
+    cases=3,
+    weight=0.5,
+    function="x + y",
+    edges=[fold(counted(2, 2, 3), 1, "forward", [0, 1, 2], [2, 0, 1])],
+)
+cuda.check(
+    questions.cuda_reduce,
     cuda_folds(TWOS),
     on=CUDA,
-    cases=4,
+    cases=3,
     weight=1,
     function="x * y",
     edges=[fold(np.array([2.0, 4.0, -0.5]), 0)],
@@ -180,13 +226,13 @@ cuda.check(
     questions.cuda_reduce,
     cuda_folds(),
     on=CUDA,
-    cases=4,
+    cases=3,
     weight=1,
     function="max(x, y)",
     edges=[fold(np.array([-3.0, -0.5, -2.0]), 0)],
 )
 cuda.check(
-    questions.cuda_reduce_facts, st.just({"a": counted(2, 3), "dim": 1}), weight=1, **one_case
+    questions.cuda_reduce_facts, st.just({"a": counted(2, 5), "dim": 1}), weight=1, **one_case
 )
 cuda.check(
     questions.cuda_tensors,
@@ -239,20 +285,6 @@ cuda_mm.check(
 )
 
 
-@st.composite
-def products(draw):
-    """Two small batches of matrices in any layout; one of the two may be a single matrix for all."""
-    batch = draw(st.integers(1, 2))
-    rows, inner, columns = (draw(st.integers(1, 3)) for _ in range(3))
-    single = draw(st.sampled_from(["", "a", "b"]))
-    return product(
-        draw(arrays((1 if single == "a" else batch, rows, inner))),
-        draw(arrays((1 if single == "b" else batch, inner, columns))),
-        draw(turns),
-        *[draw(orders(3)) for _ in range(3)],
-    )
-
-
 def product(a, b, turns="forward", a_order=(0, 1, 2), b_order=(0, 1, 2), out_order=(0, 1, 2)):
     return {
         "a": a,
@@ -264,11 +296,27 @@ def product(a, b, turns="forward", a_order=(0, 1, 2), b_order=(0, 1, 2), out_ord
     }
 
 
+@st.composite
+def products(draw, any_output=False):
+    """Two small batches of matrices in any layout; one of the two may be a single matrix for all."""
+    batch = draw(st.integers(1, 2))
+    rows, inner, columns = (draw(st.integers(1, 3)) for _ in range(3))
+    single = draw(st.sampled_from(["", "a", "b"]))
+    return product(
+        draw(arrays((1 if single == "a" else batch, rows, inner))),
+        draw(arrays((1 if single == "b" else batch, inner, columns))),
+        draw(turns),
+        draw(orders(3)),
+        draw(orders(3)),
+        rows_in_order(draw, 3, any_output),
+    )
+
+
 cuda_mm.check(
     questions.cuda_matmul,
     products(),
     on=CUDA,
-    cases=10,
+    cases=8,
     weight=3,
     title="tensor_matrix_multiply multiplies small matrices, in batches and in any layout",
     edges=[
@@ -276,15 +324,22 @@ cuda_mm.check(
         product(counted(2, 1, 3), counted(2, 3, 2)),
         product(counted(1, 2, 3), counted(2, 3, 1)),
         product(counted(2, 2, 3), counted(1, 3, 1)),
-        product(
-            counted(2, 2, 3), counted(2, 3, 4), "reverse", (2, 0, 1), (1, 2, 0), (2, 1, 0)
-        ),
+        product(counted(2, 2, 3), counted(2, 3, 4), "reverse", (2, 0, 1), (1, 2, 0)),
     ],
 )
 cuda_mm.check(
     questions.cuda_matmul,
+    products(any_output=True),
+    on=CUDA,
+    cases=2,
+    weight=0.5,
+    title="tensor_matrix_multiply writes to an output in any layout",
+    edges=[product(counted(2, 2, 1), counted(2, 1, 3), "forward", out_order=(2, 0, 1))],
+)
+cuda_mm.check(
+    questions.cuda_matmul,
     case(
-        a=lists_of(eighths(), 33, 33).map(lambda row: np.array([[row]])),
+        a=arrays((1, 1, 33)),
         a_order=st.just([0, 1, 2]),
         b=arrays((1, 33, 2)),
         b_order=st.just([0, 1, 2]),

@@ -35,14 +35,14 @@ CUDA_STARTS = {"x + y": 0.0, "x * y": 1.0, "max(x, y)": -1000.0}
 
 
 def cuda_map(subject, a, order, shape, out_order, turns):
-    "tensor_map applies the function everywhere, by one thread for each cell"
+    "tensor_map applies the function to each cell, by a thread for each"
     return subject.cuda_kernel(
         "tensor_map", CUDA_FUNCTIONS["2x + 1"], shape, out_order, 0.0, [(a, order)], turns=turns
     )
 
 
 def cuda_zip(subject, a, a_order, b, b_order, shape, out_order, turns):
-    "tensor_zip applies the function to both inputs, by one thread for each cell"
+    "tensor_zip applies the function to each pair of cells, by a thread for each"
     inputs = [(a, a_order), (b, b_order)]
     return subject.cuda_kernel(
         "tensor_zip", CUDA_FUNCTIONS["x - 2y"], shape, out_order, 0.0, inputs, turns=turns
@@ -72,7 +72,7 @@ def cuda_sum_facts(subject, a):
 
 
 def cuda_reduce(subject, function, a, order, dim, out_order, turns):
-    "tensor_reduce folds one dimension with {function}, by one block for each cell"
+    "tensor_reduce folds one dimension with {function}, by a block for each cell"
     shape = list(a.shape)
     shape[dim] = 1
     return subject.cuda_kernel(

@@ -97,9 +97,8 @@ class Cuda(MiniTorch):
 
     def ready(self, name: str) -> Any:
         """A kernel of no function: the compiled one, or, where it has another name, its plain body."""
-        compiled = name.lstrip("_") if name.endswith("multiply") else f"jit{name}"
         try:
-            return self.get(f"cuda_ops.{compiled}")
+            return self.get(f"cuda_ops.{ready_name(name)}")
         except Missing:
             return self.cuda().jit(self.get(f"cuda_ops.{name}"))
 
@@ -290,8 +289,8 @@ class Cuda(MiniTorch):
         }
         told = [
             f"{title} {answers[key]}."
-            for key, title in (("reads", "Reads of the inputs in a block:"), ("writes", "Writes:"))
-            if key not in demands and answers[key] != ONCE
+            for key, title in (("reads", "A block reads"), ("writes", "The kernel writes"))
+            if "shared" in demands and key not in demands and answers[key] != ONCE
         ]
         if watch.left_early:
             told.append(
@@ -369,6 +368,11 @@ class Cuda(MiniTorch):
             from grader.box.simulator import FORWARD, state
 
             state.order, state.watch = FORWARD, None
+
+
+def ready_name(name: str) -> str:
+    """What the compiled kernel is called whose body is called `name`."""
+    return name.lstrip("_") if name.endswith("multiply") else f"jit{name}"
 
 
 def shared_memory(watch: Any) -> str:
