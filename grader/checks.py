@@ -225,6 +225,7 @@ class TaskChecks:
         cases: int | None = None,
         hint: str = "",
         on: str | Sequence[str] = "",
+        at_most_times: float = 0.0,
         **given: Any,
     ) -> None:
         """Declares one check: `question` asked on cases from `domain`.
@@ -233,7 +234,8 @@ class TaskChecks:
         `given`. edges: cases written by hand, asked first. compare: a comparison of `grader.judge.compare`.
         after: titles of checks without which this one is BLOCKED. cases: how many to draw (the course's
         number by default). on: the run mode that it is asked in (`grader.box.modes`), or several, of which
-        the first counts that the machine offers. given: arguments that are the same in every case.
+        the first counts that the machine offers. at_most_times: when every answer is right, how many times as
+        long as the reference it may take (`grader.judge.speed`); a case must then take well over a millisecond. given: arguments that are the same in every case.
 
         Raises BrokenCheck when the question cannot check anything: no docstring, no `return`, a subject
         that it never uses, an argument that nothing fills.
@@ -269,6 +271,7 @@ class TaskChecks:
             after=tuple(after),
             hint=hint,
             mode=modes[0] if modes else "",
+            at_most_times=float(at_most_times),
         )
         _collector.declared.append(
             Declared(record, domain, tuple(dict(edge) for edge in edges), cases, arguments, modes)

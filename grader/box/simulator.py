@@ -182,9 +182,12 @@ class Block:
         self.phase = 0
         self.arrays: dict[Site, Any] = {}
         self.votes: dict[int, list[bool]] = {}
-        places = [(x, y, z) for z in range(sides[2]) for y in range(sides[1]) for x in range(sides[0])]
+        places = [
+            (x, y, z) for z in range(sides[2]) for y in range(sides[1]) for x in range(sides[0])
+        ]
         self.threads = [
-            Thread(place, number, greenlet.greenlet(function)) for number, place in enumerate(places)
+            Thread(place, number, greenlet.greenlet(function))
+            for number, place in enumerate(places)
         ]
         self.running = self.threads[0]
 
@@ -379,9 +382,7 @@ def syncthreads_or(value: Any) -> int:
 def grid(dims: int) -> Any:
     """The thread's place among all threads of the grid."""
     now = block()
-    found = tuple(
-        now.index[d] * now.sides[d] + now.running.index[d] for d in range(in_range(dims))
-    )
+    found = tuple(now.index[d] * now.sides[d] + now.running.index[d] for d in range(in_range(dims)))
     return found[0] if dims == 1 else found
 
 
@@ -403,9 +404,10 @@ def type_of(dtype: Any) -> np.dtype[Any]:
     from numba.core import types
     from numba.np import numpy_support
 
-    if isinstance(dtype, types.Type):
-        dtype = numpy_support.as_dtype(dtype)
-    return np.dtype(dtype)
+    found: np.dtype[Any] = np.dtype(
+        numpy_support.as_dtype(dtype) if isinstance(dtype, types.Type) else dtype
+    )
+    return found
 
 
 _unset: dict[Any, Any] = {}
@@ -579,11 +581,14 @@ def install() -> None:
         if self._device:
             return self.fn(*args)
         if self.grid_dim is None:
-            raise ValueError("a kernel is launched with its blocks and threads: kernel[blocks, threads](...)")
+            raise ValueError(
+                "a kernel is launched with its blocks and threads: kernel[blocks, threads](...)"
+            )
         return launch(self.fn, self.grid_dim, self.block_dim, args)
 
-    kernel.FakeCUDAKernel.__call__ = called
-    module = kernelapi.FakeCUDAModule((1, 1, 1), (1, 1, 1), 0)
+    setattr(kernel.FakeCUDAKernel, "__call__", called)
+    module: Any = kernelapi.FakeCUDAModule
+    module = module((1, 1, 1), (1, 1, 1), 0)
     given = {name: getattr(module, name) for name in FROM_MODULE if hasattr(module, name)}
     own = {
         "threadIdx": ThreadIndex(),
@@ -611,4 +616,4 @@ def install() -> None:
             return block().running.number % WARP
         raise AttributeError(f"module 'numba.cuda' has no attribute {name!r}")
 
-    cuda.__getattr__ = lane
+    setattr(cuda, "__getattr__", lane)

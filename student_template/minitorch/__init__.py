@@ -14,7 +14,7 @@ modules do without.
 """
 
 # The order below is meant, see above; so a sorter of imports must leave it alone.
-# ruff: noqa: I001, F401, F403
+# ruff: noqa: I001, F401, F403, F821
 from . import operators
 from .operators import prod
 from .module import *
@@ -26,18 +26,13 @@ from .tensor_ops import *
 from .tensor import *
 from .tensor_functions import *  # type: ignore[assignment]
 
-# Where each name that is only imported on demand comes from.
-_ON_DEMAND = {
-    "fast_ops": "fast_ops",
-    "FastOps": "fast_ops",
-}
+# Only imported when one of these names is used. An import of a file also makes its name one of ours.
 
 
 def __getattr__(name):
-    """Import a name of a compiled backend when it is first asked for."""
-    from importlib import import_module
+    """Import a compiled backend when it is first asked for."""
+    if name in ("fast_ops", "FastOps"):
+        from .fast_ops import FastOps
 
-    if name not in _ON_DEMAND:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f"{__name__}.{_ON_DEMAND[name]}")
-    return module if name == _ON_DEMAND[name] else getattr(module, name)
+        return FastOps if name == "FastOps" else fast_ops
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from grader.box import modes
-from grader.box.bindings.minitorch import MiniTorch
+from grader.box.bindings.minitorch_fast import Fast
 from grader.box.faults import InputMutated, Missing
 from grader.box.imports import Package
 
@@ -49,7 +49,9 @@ class Memory:
         """What it holds now. Raises IndexError when something was written beside it."""
         whole = self.device.copy_to_host()
         if (whole[:GUARD] != MARK).any() or (whole[GUARD + self.size :] != MARK).any():
-            raise IndexError(f"the kernel writes outside of {self.name}, which has {self.size} cells")
+            raise IndexError(
+                f"the kernel writes outside of {self.name}, which has {self.size} cells"
+            )
         return whole[GUARD : GUARD + self.size].copy()
 
 
@@ -76,10 +78,8 @@ class Launched:
         self.arrays = arrays
 
 
-class Cuda(MiniTorch):
-    """The vocabulary over the kernels of `cuda_ops`."""
-
-    mode = modes.SIMULATOR
+class Cuda(Fast):
+    """The vocabulary over the kernels of `cuda_ops`, beside those of `fast_ops`."""
 
     def cuda(self) -> Any:
         from numba import cuda
@@ -165,8 +165,10 @@ class Cuda(MiniTorch):
         """What the kernel of that name writes into an output of that shape and layout, which holds `fill`
         before. name: tensor_map, tensor_zip, tensor_reduce or _tensor_matrix_multiply; extra: what the
         kernel takes after its inputs."""
-        _, output, found = self.over_tensors(name, function, shape, order, fill, inputs, extra, turns)
-        return self.strided(found.output, *output[1:], "out")
+        sides, strides, found = self.over_tensors(
+            name, function, shape, order, fill, inputs, extra, turns
+        )
+        return self.strided(found.output, sides, strides, "out")
 
     def over_tensors(
         self,
@@ -180,6 +182,7 @@ class Cuda(MiniTorch):
         turns: str,
         watch: Any = None,
     ) -> tuple[Any, Any, Launched]:
+        """Shape and strides of a kernel's output, and what came of the launch."""
         import numpy as np
 
         kernel = self.kernel_of(name, function)
@@ -187,7 +190,6 @@ class Cuda(MiniTorch):
         given = [self.laid(array, layout) for array, layout in inputs]
         size = int(output[0].size)
         blocks, threads = self.dimensions(name, shape, size)
-        names = ["a", "b"][: len(given)] if len(given) > 1 else ["a"]
 
         def arguments(out: Any, *storages: Any) -> list[Any]:
             found = [out, output[1].copy(), output[2].copy(), size]
@@ -195,11 +197,9 @@ class Cuda(MiniTorch):
                 found += [storage, sides.copy(), strides.copy()]
             return [*found, *extra]
 
-        storages = {name: triple[0] for name, triple in zip(names, given, strict=True)}
-        found = self.launched(
-            kernel, blocks, threads, output[0], storages, arguments, turns, watch
-        )
-        return kernel, output, found
+        storages = {name: storage for name, (storage, _, _) in zip("ab", given, strict=False)}
+        found = self.launched(kernel, blocks, threads, output[0], storages, arguments, turns, watch)
+        return *output[1:], found
 
     def dimensions(self, name: str, shape: Sequence[int], size: int) -> tuple[Any, Any]:
         """The grid and the block that the course launches a kernel with."""
@@ -274,7 +274,7 @@ class Cuda(MiniTorch):
         elif name == "_mm_practice":
             found = self.practice_product(inputs[0], inputs[1], "forward", watch)
         else:
-            layouts = [(array, list(range(array.ndim))) for array in inputs]
+            layouts: list[Layout] = [(array, list(range(array.ndim))) for array in inputs]
             shape = self.shape_of(name, inputs, extra)
             order = list(range(len(shape)))
             _, _, found = self.over_tensors(
@@ -320,15 +320,19 @@ class Cuda(MiniTorch):
         takes: its arguments, one letter each: t storage, shape and strides, a storage, n a whole number,
         x a number.
         """
+        import numba
         from numba import types
 
         kernel = self.kernel_of(name, function)
         body = getattr(kernel, "py_func", None)
         if body is None:
-            return {"compiled": f"no: {name} gives {type(kernel).__name__}, which cuda.jit did not make"}
+            return {
+                "compiled": f"no: {name} gives {type(kernel).__name__}, which cuda.jit did not make"
+            }
         row, whole = types.float64[::1], types.int64
+        sides = numba.from_dtype(self.integers([1]).dtype)[::1]
         kinds = {
-            "t": [row, whole[::1], whole[::1]],
+            "t": [row, sides, sides],
             "a": [row],
             "n": [whole],
             "x": [types.float64],

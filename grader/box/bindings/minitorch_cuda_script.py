@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from grader.box.bindings import minitorch_script
+from grader.box.bindings import minitorch_fast_script
 from grader.box.bindings.minitorch_cuda import BLOCK, REDUCE_BLOCK, blocks_for, ready_name
 from grader.box.bindings.minitorch_script import laid_out
 from grader.box.bindings.plain import literal
@@ -15,7 +15,7 @@ LONG = 12
 WITHOUT_GPU = "# without a GPU: NUMBA_ENABLE_CUDASIM=1 python"
 
 
-class Script(minitorch_script.Script):
+class Script(minitorch_fast_script.Script):
     """See the module's docstring."""
 
     def begin(self, turns: str) -> None:
@@ -58,7 +58,9 @@ class Script(minitorch_script.Script):
             arguments.append(f"{given}, np.array({sides}), np.array({strides})")
         arguments += [repr(value) for value in extra]
         if name.endswith("multiply"):
-            launch = f"({blocks_for(shape[1])}, {blocks_for(shape[2])}, {shape[0]}), ({BLOCK}, {BLOCK})"
+            launch = (
+                f"({blocks_for(shape[1])}, {blocks_for(shape[2])}, {shape[0]}), ({BLOCK}, {BLOCK})"
+            )
         elif name.endswith("reduce"):
             launch = f"{size}, {REDUCE_BLOCK}"
         else:
