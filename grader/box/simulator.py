@@ -586,7 +586,8 @@ def install() -> None:
             )
         return launch(self.fn, self.grid_dim, self.block_dim, args)
 
-    setattr(kernel.FakeCUDAKernel, "__call__", called)
+    launched: Any = kernel.FakeCUDAKernel
+    launched.__call__ = called
     module: Any = kernelapi.FakeCUDAModule
     module = module((1, 1, 1), (1, 1, 1), 0)
     given = {name: getattr(module, name) for name in FROM_MODULE if hasattr(module, name)}
@@ -616,4 +617,5 @@ def install() -> None:
             return block().running.number % WARP
         raise AttributeError(f"module 'numba.cuda' has no attribute {name!r}")
 
-    setattr(cuda, "__getattr__", lane)
+    names: Any = cuda
+    names.__getattr__ = lane

@@ -70,7 +70,7 @@ _ENDS = {
 
 
 NOT_REACHED = "not reached:"
-NOT_SHRUNK = ("facts",)  # comparisons of answers that do not depend on how big a case is
+NOT_SHRUNK = ("facts", "learns")  # comparisons of answers that no smaller case explains
 MAX_TRIED = 6  # files of earlier modules that are tried one by one for a hint
 MAX_HINTS = 4  # faults of importing that are told
 WITNESSES = 12  # failing cases that a diagnosis is tried on
@@ -581,7 +581,7 @@ def without_speed(module: Module) -> Module:
     if not slow:
         return module
     titles = "; ".join(f"{check.task} {check.title}" for check in slow)
-    note = f"not asked here, because the reference is not at hand to be timed beside: {titles}"
+    note = f"not asked here: {titles}. That takes the reference, to be timed beside"
     assignment = msgspec.structs.replace(
         assignment,
         checks=tuple(check for check in assignment.checks if check not in slow),
