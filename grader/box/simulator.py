@@ -12,6 +12,7 @@ Threads that wait at different barriers are refused, because on a GPU it is unde
 from __future__ import annotations
 
 import sys
+import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -40,7 +41,7 @@ FROM_MODULE = (
     "warpsize",
 )
 
-Site = tuple[Any, int]  # code and place in it, of a call
+Site = tuple[int, int]  # a call: the identity of its code, and its place there
 
 
 class BarrierError(RuntimeError):
@@ -149,15 +150,19 @@ class Cells:
 
 
 class Thread:
-    """One thread of the block that runs. waits: where it waits, and for its warp or its whole block."""
+    """One thread of the block that runs.
 
-    __slots__ = ("index", "number", "run", "site", "waits", "warp_phase")
+    waits: for its `warp` or its `block`, or not at all; site and code: in which call it waits.
+    """
+
+    __slots__ = ("code", "index", "number", "run", "site", "waits", "warp_phase")
 
     def __init__(self, index: tuple[int, int, int], number: int, run: greenlet.greenlet) -> None:
         self.index = index
         self.number = number
         self.run = run
-        self.site: Site | None = None
+        self.site = -1
+        self.code: Any = None
         self.waits = ""
         self.warp_phase = 0
 
@@ -190,6 +195,7 @@ class Block:
             for number, place in enumerate(places)
         ]
         self.running = self.threads[0]
+        self.leave: Callable[[], Any] = greenlet.getcurrent().switch
 
     def speaker(self) -> str:
         """The thread that runs, as it is called in a message."""
@@ -211,6 +217,7 @@ class Block:
     def run(self) -> None:
         """Runs every thread to its end."""
         before = greenlet.getcurrent()
+        self.leave = before.switch
         ready = self.threads
         try:
             for thread in self.threads:
@@ -231,10 +238,12 @@ class Block:
 
     def released(self, waiting: list[Thread]) -> list[Thread]:
         """Those of the waiting threads whose barrier all others have reached that have not returned."""
+        if not waiting:
+            return []
         if all(thread.waits == "block" for thread in waiting):
             together(waiting, "the block")
             self.phase += 1
-            if state.watch is not None and waiting:
+            if state.watch is not None:
                 state.watch.barriers = max(state.watch.barriers, self.phase)
                 left = len(self.threads) - len(waiting)
                 state.watch.left_early = max(state.watch.left_early, left)
@@ -255,43 +264,46 @@ class Block:
             )
         return ready
 
-    def wait(self, scope: str, site: Site) -> None:
-        """The barrier: the thread that runs stops here until all others of its block, or warp, are here."""
-        thread = self.running
-        thread.site = site
-        thread.waits = scope
-        thread.run.parent.switch()
+    def wait(self, scope: str, frame: types.FrameType) -> None:
+        """The barrier: the thread that runs stops here until all others of its block, or warp, are here.
 
-    def vote(self, value: Any, site: Site) -> list[bool]:
-        """What all threads that have not returned say, each after a barrier."""
+        frame: of the kernel, at the call.
+        """
+        thread = self.running
+        thread.code, thread.site = frame.f_code, frame.f_lasti
+        thread.waits = scope
+        self.leave()
+
+    def vote(self, value: Any, frame: types.FrameType) -> list[bool]:
+        """What all threads say that have not returned."""
         said = self.votes.setdefault(self.phase, [])
         said.append(bool(value))
-        self.wait("block", site)
+        self.wait("block", frame)
         return said
 
 
 def together(threads: list[Thread], whole: str) -> None:
     """Raises BarrierError when threads wait at different barriers."""
-    lines: dict[Site, int] = {}
+    first = threads[0]
+    if all(t.site == first.site and t.code is first.code for t in threads):
+        return
+    lines: dict[int, int] = {}
     for thread in threads:
-        assert thread.site is not None
-        lines[thread.site] = lines.get(thread.site, 0) + 1
-    if len(lines) > 1:
-        places = sorted((line_of(site), count) for site, count in lines.items())
-        said = " and ".join(f"{count} in line {line}" for line, count in places)
-        raise BarrierError(
-            f"the threads of {whole} wait at different barriers, {said}: a barrier is for all threads, so it "
-            "may not stand where only some of them come by"
-        )
+        line = line_of(thread.code, thread.site)
+        lines[line] = lines.get(line, 0) + 1
+    said = " and ".join(f"{count} in line {line}" for line, count in sorted(lines.items()))
+    raise BarrierError(
+        f"the threads of {whole} wait at different barriers, {said}: a barrier is for all threads, so it "
+        "may not stand where only some of them come by"
+    )
 
 
-def line_of(site: Site) -> int:
-    """The line of a call."""
-    code, at = site
+def line_of(code: types.CodeType, at: int) -> int:
+    """The line of a place in a function's code."""
     for start, end, line in code.co_lines():
         if start <= at < end and line is not None:
-            return int(line)
-    return int(code.co_firstlineno)
+            return line
+    return code.co_firstlineno
 
 
 class State:
@@ -348,35 +360,34 @@ class GridSides:
     z = property(lambda self: block().grid[2])
 
 
-def call_site() -> Site:
-    """Where the function that asks was called from."""
-    frame = sys._getframe(2)
-    return frame.f_code, frame.f_lasti
+def caller() -> types.FrameType:
+    """The kernel, or the function that it calls, where it calls one of the functions here."""
+    return sys._getframe(2)
 
 
 def syncthreads() -> None:
     """Waits for all threads of the block."""
-    block().wait("block", call_site())
+    block().wait("block", caller())
 
 
 def syncwarp(mask: int = 0xFFFFFFFF) -> None:
     """Waits for all threads of the warp; which of them the mask names is not looked at."""
-    block().wait("warp", call_site())
+    block().wait("warp", caller())
 
 
 def syncthreads_count(value: Any) -> int:
     """Waits for all threads of the block; how many of them bring a value that is true."""
-    return sum(block().vote(value, call_site()))
+    return sum(block().vote(value, caller()))
 
 
 def syncthreads_and(value: Any) -> int:
     """Waits for all threads of the block; whether all of them bring a value that is true."""
-    return int(all(block().vote(value, call_site())))
+    return int(all(block().vote(value, caller())))
 
 
 def syncthreads_or(value: Any) -> int:
     """Waits for all threads of the block; whether one of them brings a value that is true."""
-    return int(any(block().vote(value, call_site())))
+    return int(any(block().vote(value, caller())))
 
 
 def grid(dims: int) -> Any:
@@ -401,11 +412,11 @@ def in_range(dims: int) -> int:
 
 def type_of(dtype: Any) -> np.dtype[Any]:
     """numba's type, or NumPy's, as NumPy's."""
-    from numba.core import types
+    from numba.core.types import Type
     from numba.np import numpy_support
 
     found: np.dtype[Any] = np.dtype(
-        numpy_support.as_dtype(dtype) if isinstance(dtype, types.Type) else dtype
+        numpy_support.as_dtype(dtype) if isinstance(dtype, Type) else dtype
     )
     return found
 
@@ -446,13 +457,14 @@ class Shared:
     @staticmethod
     def array(shape: Any, dtype: Any) -> Any:
         """The array that all threads of the block get that make it in this place of the kernel."""
-        now, site = block(), call_site()
+        now, frame = block(), caller()
+        site = id(frame.f_code), frame.f_lasti
         found = now.arrays.get(site)
         if found is None:
             found = unset(shape, dtype)
             if state.watch is not None:
                 state.watch.shared_made += 1
-                found = WatchedArray(found, state.watch, line_of(site))
+                found = WatchedArray(found, state.watch, frame.f_lineno)
             now.arrays[site] = found
         return found
 
