@@ -7,6 +7,7 @@ launched as the course's own `CudaOps` launches them, but into outputs that are 
 
 from __future__ import annotations
 
+import dis
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -345,7 +346,7 @@ class Cuda(Fast):
         try:
             self.cuda().compile_ptx(body, signature, cc=CAPABILITY)
         except Exception as error:
-            return {"compiled": f"no: {refusal(error)}"}
+            return {"compiled": f"no: {refusal(error, body)}"}
         return {"compiled": YES}
 
     # Tensors
@@ -414,15 +415,35 @@ def most_written(cells: Any) -> str:
     return ONCE
 
 
-def refusal(error: BaseException) -> str:
-    """What the compiler has to say, in one line that begins with the student's line."""
+def refusal(error: BaseException, body: Any) -> str:
+    """What the compiler has to say of a kernel, in one line that begins with the student's line, where the
+    compiler names it."""
     said = str.__str__(str(error))
     found = re.findall(r'File "[^"]*", line (\d+)', said) or re.findall(r"\((\d+)\)$", said, re.M)
     where = f"line {found[-1]}: " if found else ""
     lines = [line.strip() for line in said.splitlines()]
     # The first line names a step of the compiler, where there is a second one that says what is wrong.
     lines = [line for line in lines if line and not line.startswith("Failed in ")]
-    return f"{where}{lines[0] if lines else type(error).__name__}"
+    first = lines[0] if lines else type(error).__name__
+    if "shared.array" in first or "local.array" in first:
+        places = lines_naming(body, "shared" if "shared.array" in first else "local")
+        return (
+            f"{places}the shape of such an array must be known when the kernel is compiled: write a number, "
+            "or the name of a constant of the file"
+        )
+    if first.endswith("found for signature:") and len(lines) > 1:
+        return f"{where}nothing does this on a GPU: {lines[1].removeprefix('>>> ')}"
+    return f"{where}{first}"
+
+
+def lines_naming(body: Any, name: str) -> str:
+    """`line 12: ` for where a function uses a name."""
+    found, line = [], 0
+    for step in dis.get_instructions(body):
+        line = step.starts_line or line
+        if step.argval == name and line not in found:
+            found.append(line)
+    return f"line {' and line '.join(map(str, found))}: " if found else ""
 
 
 def without_device() -> None:
