@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import site
 import sys
 
@@ -40,6 +41,14 @@ def prepare(mode: str) -> None:
     }
     for name, value in settings.get(mode, {}).items():
         setattr(config, name, value)
+        # numba reads its part of the environment again whenever it compiles.
+        os.environ[f"NUMBA_{name.removeprefix('NUMBA_')}"] = str(value)
+    if mode == COMPILED:
+        # numba has copied the number of threads, twice, when it was imported.
+        from numba.np.ufunc import parallel
+
+        parallel.NUM_THREADS = THREADS
+        parallel.snt_check = parallel.gen_snt_check()  # type: ignore[no-untyped-call]
     if mode == SIMULATOR:
         from grader.box import simulator
 
