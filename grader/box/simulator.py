@@ -313,6 +313,7 @@ class State:
         self.block: Block | None = None
         self.order = FORWARD
         self.watch: Watch | None = None
+        self.atomic = 0  # the line of the atomic operation that is under way
 
 
 state = State()
@@ -441,6 +442,25 @@ def unset(shape: Any, dtype: Any) -> Any:
     return made.copy()
 
 
+class Atomic:
+    """`cuda.atomic`: numba's own, which tells while it works, because two atomic operations never race."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def __getattr__(self, name: str) -> Any:
+        operation = getattr(self.given, name)
+
+        def atomic(*args: Any) -> Any:
+            state.atomic = sys._getframe(1).f_lineno
+            try:
+                return operation(*args)
+            finally:
+                state.atomic = 0
+
+        return atomic
+
+
 class Local:
     """`cuda.local`."""
 
@@ -469,6 +489,18 @@ class Shared:
         return found
 
 
+class Touch:
+    """That the thread which runs reads or writes a cell, in which line, and whether as an atomic operation."""
+
+    __slots__ = ("atomic", "line", "thread", "warp_phase")
+
+    def __init__(self, line: int) -> None:
+        self.thread = block().running
+        self.warp_phase = self.thread.warp_phase
+        self.atomic = state.atomic > 0
+        self.line = state.atomic or line
+
+
 class WatchedArray:
     """A shared array that tells its watch of every two threads that meet in a cell between barriers."""
 
@@ -478,8 +510,8 @@ class WatchedArray:
         self.made = made
         # By cell, what was done since the barrier: the last write that changed it, and all reads.
         self.phase = -1
-        self.written: dict[Any, tuple[Thread, int, int]] = {}
-        self.read: dict[Any, list[tuple[Thread, int, int]]] = {}
+        self.written: dict[Any, Touch] = {}
+        self.read: dict[Any, list[Touch]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.cells, name)
@@ -496,17 +528,19 @@ class WatchedArray:
             self.read.clear()
         return tuple(map(int, index)) if isinstance(index, tuple) else int(index)
 
-    def met(self, other: tuple[Thread, int, int], does: str, now: str, key: Any, line: int) -> None:
+    def met(self, other: Touch, does: str, now: Touch, now_does: str, key: Any) -> None:
         """Notes a race with what another thread did, if no barrier of the warp stands between."""
-        thread, warp_phase, its_line = other
-        me = block().running
+        thread, me = other.thread, now.thread
         same_warp = thread.number // WARP == me.number // WARP
-        if thread is me or (same_warp and warp_phase != me.warp_phase):
+        if thread is me or (other.atomic and now.atomic):
+            return
+        if same_warp and other.warp_phase != now.warp_phase:
             return
         if len(self.watch.races) < MAX_RACES:
             cell = str(key) if isinstance(key, int) else str(list(key))
+            lines = other.line, now.line
             self.watch.races.append(
-                Race(thread.number, does, me.number, now, cell, self.made, (its_line, line))
+                Race(thread.number, does, me.number, now_does, cell, self.made, lines)
             )
 
     def __getitem__(self, index: Any) -> Any:
@@ -514,32 +548,26 @@ class WatchedArray:
         if isinstance(value, np.ndarray):
             return value  # a part of it: who touches which cell of that is not seen
         self.watch.shared_reads += 1
-        key, line = self.key(index), sys._getframe(1).f_lineno
+        key, now = self.key(index), Touch(sys._getframe(1).f_lineno)
         if key in self.written:
-            self.met(self.written[key], "writes", "reads", key, line)
-        me = block().running
-        self.read.setdefault(key, []).append((me, me.warp_phase, line))
+            self.met(self.written[key], "writes", now, "reads", key)
+        self.read.setdefault(key, []).append(now)
         return value
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        try:
-            before = self.cells[index]
-        except IndexError:
-            self.cells[index] = value
-            raise
+        before = self.cells[index]
         self.cells[index] = value
         if isinstance(before, np.ndarray):
             return
         self.watch.shared_writes += 1
         if before == self.cells[index]:
             return
-        key, line = self.key(index), sys._getframe(1).f_lineno
+        key, now = self.key(index), Touch(sys._getframe(1).f_lineno)
         for other in self.read.get(key, ()):
-            self.met(other, "reads", "writes", key, line)
+            self.met(other, "reads", now, "writes", key)
         if key in self.written:
-            self.met(self.written[key], "writes", "writes", key, line)
-        me = block().running
-        self.written[key] = me, me.warp_phase, line
+            self.met(self.written[key], "writes", now, "writes", key)
+        self.written[key] = now
 
 
 # Launching
@@ -620,6 +648,7 @@ def install() -> None:
         # numba's simulator lacks this one.
         "is_cuda_array": lambda array: isinstance(array, FakeCUDAArray),
     }
+    given["atomic"] = Atomic(given["atomic"])
     for name, value in (given | own).items():
         setattr(cuda, name, value)
 
