@@ -116,3 +116,130 @@ def compiled_program(subject, a, b, upstream):
     "A whole program on the compiled backend, forward and backward"
     program = [["matmul", 0, 1], ["mul", 2, 2], ["sum", 3, 1]]
     return subject.tensor_gradients(program, [a, b], upstream)
+
+
+# Task 3.3
+
+
+def _double_and_one(x):
+    return 2.0 * x + 1.0
+
+
+def _first_minus_twice(x, y):
+    return x - 2.0 * y
+
+
+CUDA_FUNCTIONS = {
+    "2x + 1": _double_and_one,
+    "x - 2y": _first_minus_twice,
+    "x + y": _sum,
+    "x * y": _product,
+    "max(x, y)": _maximum,
+}
+# What changes nothing when it is folded in.
+CUDA_STARTS = {"x + y": 0.0, "x * y": 1.0, "max(x, y)": -1000.0}
+
+
+def cuda_map(subject, a, order, shape, out_order, turns):
+    "tensor_map applies the function to each cell, by a thread for each"
+    return subject.cuda_kernel(
+        "tensor_map", CUDA_FUNCTIONS["2x + 1"], shape, out_order, 0.0, [(a, order)], turns=turns
+    )
+
+
+def cuda_zip(subject, a, a_order, b, b_order, shape, out_order, turns):
+    "tensor_zip applies the function to each pair of cells, by a thread for each"
+    inputs = [(a, a_order), (b, b_order)]
+    return subject.cuda_kernel(
+        "tensor_zip", CUDA_FUNCTIONS["x - 2y"], shape, out_order, 0.0, inputs, turns=turns
+    )
+
+
+def cuda_map_facts(subject, a):
+    "tensor_map: threads beyond the last cell do nothing"
+    function = CUDA_FUNCTIONS["2x + 1"]
+    return subject.cuda_facts("tensor_map", function, [a], demands=["writes"])
+
+
+def cuda_zip_facts(subject, a, b):
+    "tensor_zip: threads beyond the last cell do nothing"
+    function = CUDA_FUNCTIONS["x - 2y"]
+    return subject.cuda_facts("tensor_zip", function, [a, b], demands=["writes"])
+
+
+def cuda_sum_practice(subject, a, turns):
+    "sum_practice adds each 32 neighbours"
+    return subject.cuda_sums(a, turns)
+
+
+def cuda_sum_facts(subject, a):
+    "sum_practice sums in shared memory, with barriers where they must be"
+    return subject.cuda_facts("_sum_practice", None, [a], demands=["shared", "barriers"])
+
+
+def cuda_reduce(subject, function, a, order, dim, out_order, turns):
+    "tensor_reduce folds one dimension with {function}, by a block for each cell"
+    shape = list(a.shape)
+    shape[dim] = 1
+    return subject.cuda_kernel(
+        "tensor_reduce",
+        CUDA_FUNCTIONS[function],
+        shape,
+        out_order,
+        0.0,
+        [(a, order)],
+        dim,
+        CUDA_STARTS[function],
+        turns=turns,
+    )
+
+
+def cuda_reduce_facts(subject, a, dim):
+    "tensor_reduce folds in shared memory, with barriers where they must be"
+    function = CUDA_FUNCTIONS["x + y"]
+    demands = ["shared", "barriers"]
+    return subject.cuda_facts("tensor_reduce", function, [a], dim, 0.0, demands=demands)
+
+
+def cuda_tensors(subject, a, b):
+    "Tensors of the CUDA backend are added, negated and summed"
+    return subject.cuda_value([["add", 0, 1], ["neg", 2], ["sum", 3, 0]], [a, b])
+
+
+def cuda_compiles(subject, kernel, function, takes):
+    "{kernel} compiles for a GPU"
+    return subject.compiled_for_gpu(kernel, CUDA_FUNCTIONS.get(function), takes)
+
+
+# Task 3.4
+
+
+def cuda_mm_practice(subject, a, b, turns):
+    "mm_practice multiplies two small square matrices"
+    return subject.cuda_product(a, b, turns)
+
+
+def cuda_mm_facts(subject, a, b):
+    "mm_practice reads each cell once, into shared memory, and writes each once"
+    demands = ["shared", "barriers", "reads", "writes"]
+    return subject.cuda_facts("_mm_practice", None, [a, b], demands=demands)
+
+
+def cuda_matmul(subject, a, a_order, b, b_order, out_order, turns):
+    "tensor_matrix_multiply multiplies matrices"
+    shape = [max(a.shape[0], b.shape[0]), a.shape[1], b.shape[2]]
+    inputs = [(a, a_order), (b, b_order)]
+    return subject.cuda_kernel(
+        "_tensor_matrix_multiply", None, shape, out_order, 0.0, inputs, turns=turns
+    )
+
+
+def cuda_matmul_facts(subject, a, b):
+    "tensor_matrix_multiply reads each cell once in a block, into shared memory, and writes each once"
+    demands = ["shared", "barriers", "reads", "writes"]
+    return subject.cuda_facts("_tensor_matrix_multiply", None, [a, b], demands=demands)
+
+
+def cuda_matrices(subject, a, b):
+    "CudaOps.matrix_multiply multiplies tensors of two dimensions"
+    return subject.cuda_matrices(a, b)

@@ -6,7 +6,11 @@ is decorated, or when `numba.cuda` is imported, and not when a kernel is called.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
+import site
+import sys
 
 PLAIN = ""
 PYTHON = "python"
@@ -45,3 +49,21 @@ def prepare(mode: str) -> None:
 
         parallel.NUM_THREADS = THREADS
         parallel.snt_check = parallel.gen_snt_check()  # type: ignore[no-untyped-call]
+    if mode == SIMULATOR:
+        from grader.box import simulator
+
+        simulator.install()
+    elif mode in (PTX, GPU):
+        find_compiler()
+
+
+def find_compiler() -> None:
+    """Lets numba find the CUDA compiler among the installed packages.
+
+    A worker starts without `site`: the line of numba-cuda's that puts it in the place of `numba.cuda` has not
+    run, and where packages are installed is known by the path of imports alone.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("_numba_cuda_redirector")
+    folders = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    site.getsitepackages = lambda prefixes=None: folders

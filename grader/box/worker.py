@@ -30,6 +30,7 @@ BINDINGS = {
     "minitorch": "grader.box.bindings.minitorch",
     "minitorch_modules": "grader.box.bindings.minitorch_modules",
     "minitorch_fast": "grader.box.bindings.minitorch_fast",
+    "minitorch_cuda": "grader.box.bindings.minitorch_cuda",
 }
 
 

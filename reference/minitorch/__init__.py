@@ -35,4 +35,9 @@ def __getattr__(name):
         from .fast_ops import FastOps
 
         return FastOps if name == "FastOps" else fast_ops
+    if name in ("cuda_ops", "CudaOps", "mm_practice", "sum_practice"):
+        from .cuda_ops import CudaOps, mm_practice, sum_practice
+
+        found = {"CudaOps": CudaOps, "mm_practice": mm_practice, "sum_practice": sum_practice}
+        return found.get(name, cuda_ops)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -269,6 +269,8 @@ class Tensor:
     def _type_(self, backend: TensorBackend) -> None:
         """Compute with another backend from now on."""
         self.backend = self.f = backend
+        if backend.cuda:
+            self._tensor.to_cuda_()
 
     def _new(self, tensor_data: TensorData) -> Tensor:
         """Make a constant tensor with our backend."""

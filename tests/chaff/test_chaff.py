@@ -11,7 +11,7 @@ from grader.judge.grade import Grading
 from grader.model import Outcome, Submission
 from grader.sandbox import Sandbox
 
-from . import module0, module1, module2, module3, warmup
+from . import module0, module1, module2, module3, module3_cuda, warmup
 from .mistakes import Mistake, keys, made
 
 MISTAKES = [
@@ -20,6 +20,7 @@ MISTAKES = [
     *module1.MISTAKES,
     *module2.MISTAKES,
     *module3.MISTAKES,
+    *module3_cuda.MISTAKES,
 ]
 CAUGHT = {Outcome.FAILED, Outcome.RAISED, Outcome.TIMED_OUT}
 
