@@ -21,3 +21,5 @@ from .tensor_data import *
 from .tensor_ops import *
 from .tensor import *
 from .tensor_functions import *  # type: ignore[assignment]
+from .fast_conv import *
+from .nn import *
