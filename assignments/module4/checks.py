@@ -115,50 +115,47 @@ for number, dims in (("4.1", 1), ("4.2", 2)):
     one, some = extents(dims, 1), extents(dims, 2)
     # A kernel of several cells on an image that is neither square nor as large as the kernel's reach.
     image, window = ((5,), (3,)) if dims == 1 else ((3, 4), (2, 3))
-    for reverse, way in ((False, ""), (True, ", in reverse")):
-        convolving.check(
-            questions.convolution,
-            convolutions(one),
-            edges=[whole_case((1, 1, *image), (1, 1, *window))],
-            reverse=reverse,
-            title=f"{kernel} puts the kernel on every place, with zeros beyond the border{way}",
-            weight=2,
-            on=PYTHON,
-        )
     convolving.check(
         questions.convolution,
-        st.tuples(convolutions(some), st.booleans()).map(lambda p: p[0] | {"reverse": p[1]}),
-        edges=[whole_case((2, 3, *image), (2, 3, *window)) | {"reverse": False}],
+        convolutions(one),
+        edges=[whole_case((1, 1, *image), (1, 1, *window))],
+        reverse=False,
+        title=f"{kernel} lays the kernel on every place, with zeros beyond the border",
+        weight=3,
+        on=PYTHON,
+    )
+    convolving.check(
+        questions.convolution,
+        convolutions(some),
+        edges=[whole_case((2, 3, *image), (2, 3, *window))],
+        reverse=False,
         title=f"{kernel} adds up the input channels, for every output channel and every batch",
         weight=3,
         on=PYTHON,
     )
     convolving.check(
         questions.convolution,
-        st.tuples(convolutions(extents(dims, 1, larger=True)), st.booleans()).map(
-            lambda p: p[0] | {"reverse": p[1]}
-        ),
+        convolutions(extents(dims, 1, larger=True)),
+        reverse=False,
         title=f"{kernel} takes a kernel that is larger than the input",
         on=PYTHON,
     )
     convolving.check(
         questions.convolution,
-        st.tuples(convolutions(extents(dims, 1, other=True)), st.booleans()).map(
-            lambda p: p[0] | {"reverse": p[1]}
-        ),
-        edges=[whole_case((1, 1, *image), (1, 1, *image), window) | {"reverse": False}],
-        title=f"{kernel} fills an output of another size, as gradients need it",
+        convolutions(extents(dims, 1, other=True)),
+        edges=[whole_case((1, 1, *image), (1, 1, *image), window)],
+        reverse=False,
+        title=f"{kernel} fills an output of another size, as the gradient by the kernel needs it",
         on=PYTHON,
     )
     convolving.check(
         questions.convolution,
-        st.tuples(convolutions(some, layouts=True), st.booleans()).map(
-            lambda p: p[0] | {"reverse": p[1]}
-        ),
+        convolutions(some, layouts=True),
         edges=[
-            whole_case((2, 2, *image), (2, 2, *window), layout=layout) | {"reverse": False}
-            for layout in ([1, 0, 2, 3][: dims + 2], [0, 1, 2, 3][: dims + 2][::-1])
+            whole_case((2, 2, *image), (2, 2, *window), layout=layout)
+            for layout in ([1, 0, *range(2, dims + 2)], [*range(dims + 2)][::-1])
         ],
+        reverse=False,
         title=f"{kernel} reads every layout of its inputs",
         weight=2,
         on=PYTHON,
@@ -171,6 +168,23 @@ for number, dims in (("4.1", 1), ("4.2", 2)):
         on=PYTHON,
     )
     convolving.check(
+        questions.convolution,
+        convolutions(one),
+        edges=[whole_case((1, 1, *image), (1, 1, *window))],
+        reverse=True,
+        title=f"{kernel} in reverse lays the kernel on the cells before every place",
+        weight=2,
+        on=PYTHON,
+    )
+    convolving.check(
+        questions.convolution,
+        convolutions(some + extents(dims, 1, larger=True), layouts=True),
+        edges=[whole_case((2, 3, *image), (2, 3, *window))],
+        reverse=True,
+        title=f"{kernel} in reverse takes all channels, kernels and layouts",
+        on=PYTHON,
+    )
+    convolving.check(
         questions.convolved,
         convolution_tensors(some),
         edges=[tensors_case((2, 3, *image), (2, 3, *window))],
@@ -178,15 +192,17 @@ for number, dims in (("4.1", 1), ("4.2", 2)):
         weight=2,
         on=PYTHON,
     )
-    convolving.check(
-        questions.gradients_of_convolution,
-        convolution_tensors(some, gradient=True),
-        edges=[tensors_case((2, 3, *image), (2, 3, *window), gradient=True)],
-        function=f"conv{dims}d",
-        title=f"The gradients of conv{dims}d, by the input and by the kernel",
-        weight=4,
-        on=PYTHON,
-    )
+    for place, what in enumerate(("input", "kernel")):
+        convolving.check(
+            questions.gradient_of_convolution,
+            convolution_tensors(some, gradient=True),
+            edges=[tensors_case((2, 3, *image), (2, 3, *window), gradient=True)],
+            function=f"conv{dims}d",
+            place=place,
+            title=f"The gradient of conv{dims}d by the {what}",
+            weight=2,
+            on=PYTHON,
+        )
 
 
 # Task 4.3

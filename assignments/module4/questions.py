@@ -15,11 +15,14 @@ def convolved(subject, function, input, input_order, weight, weight_order):
     )
 
 
-def gradients_of_convolution(subject, function, input, input_order, weight, weight_order, upstream):
-    "The gradients of {function}"
-    return subject.net_gradients(
+def gradient_of_convolution(
+    subject, function, place, input, input_order, weight, weight_order, upstream
+):
+    "The gradient of {function} by one of its inputs"
+    found = subject.net_gradients(
         f"fast_conv.{function}", [input, weight], upstream, orders=[input_order, weight_order]
     )
+    return found["gradients"][place]
 
 
 # Task 4.3
