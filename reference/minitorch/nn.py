@@ -11,11 +11,11 @@ from typing import Any
 
 from . import operators
 from .autodiff import Context
+from .fast_ops import FastOps
 from .tensor import Tensor
 from .tensor_functions import Function, rand
-from .tensor_ops import SimpleOps
 
-max_reduce = SimpleOps.reduce(operators.max, -math.inf)
+max_reduce = FastOps.reduce(operators.max, -math.inf)
 
 
 def tile(input: Tensor, kernel: tuple[int, int]) -> tuple[Tensor, int, int]:

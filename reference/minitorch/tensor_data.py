@@ -48,8 +48,8 @@ def index_to_position(index: Index, strides: Strides) -> int:
     """
     # begin solution 2.1
     position = 0
-    for i, stride in zip(index, strides, strict=True):
-        position += int(i) * int(stride)
+    for dim in range(len(strides)):
+        position += int(index[dim]) * int(strides[dim])
     return position
     # end solution
 
@@ -69,7 +69,7 @@ def to_index(ordinal: int, shape: Shape, out_index: OutIndex) -> None:
     """
     # begin solution 2.1
     rest = int(ordinal)
-    for dim in reversed(range(len(shape))):
+    for dim in range(len(shape) - 1, -1, -1):
         rest, out_index[dim] = divmod(rest, int(shape[dim]))
     # end solution
 

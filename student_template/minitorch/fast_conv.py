@@ -10,22 +10,14 @@ the kernel reaches over the left (and upper) border.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
 from numba import prange
 
 from .autodiff import Context
+from .fast_ops import njit
 from .tensor import Tensor
 from .tensor_data import Shape, Storage, Strides
 from .tensor_functions import Function
-
-
-def njit(function: Callable[..., Any], **options: Any) -> Any:
-    """Have a kernel compiled when it is first called; options are those of ``numba.njit``."""
-    return numba.njit(**options)(function)
 
 
 def _tensor_conv1d(

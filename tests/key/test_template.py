@@ -378,6 +378,7 @@ def test_the_template_has_every_public_name_of_the_key() -> None:
 mt = load("template_minitorch", TEMPLATE / "minitorch")
 wu = load("template_warmup", TEMPLATE / "warmup.py")
 sf = mt.scalar_functions
+fast = mt.fast_ops
 SCALAR_ONE = ["Inv", "Neg", "Sigmoid", "ReLU", "Exp"]
 SCALAR_TWO = ["Mul", "LT", "EQ"]
 TENSOR_ONE = ["Sigmoid", "ReLU", "Log", "Exp"]
@@ -442,6 +443,15 @@ BLANKS: dict[str, tuple[str, Callable[[], Any]]] = {
     "Tensor.mean": ("2.3", lambda: tensors()[0].mean()),
     "Tensor.all": ("2.3", lambda: tensors()[0].all()),
     "Tensor.sum(0)": ("2.1", lambda: tensors()[0].sum(0)),
+    # Uncompiled, which is quicker and says the same.
+    "fast tensor_map": ("3.1", lambda: fast.tensor_map(abs).py_func(*2 * tensors()[0].tuple())),
+    "fast tensor_zip": ("3.1", lambda: fast.tensor_zip(max).py_func(*3 * tensors()[0].tuple())),
+    "fast tensor_reduce": (
+        "3.1", lambda: fast.tensor_reduce(max).py_func(*2 * tensors()[0].tuple(), 0)
+    ),
+    "tensor_matrix_multiply": (
+        "3.2", lambda: fast._tensor_matrix_multiply(*3 * tensors()[0].tuple())
+    ),
     "derivative": ("derivative", lambda: wu.derivative(abs)),
     **{f"warmup {n}": ("functions", lambda n=n: getattr(wu, n).forward(wu.Context(), 1.0)) for n in
        ["Neg", "Sin", "TimesFive", "Square"]},
