@@ -26,33 +26,18 @@ from .tensor_ops import *
 from .tensor import *
 from .tensor_functions import *  # type: ignore[assignment]
 
-# Where each name that is only imported on demand comes from.
-_ON_DEMAND = {
-    "fast_ops": "fast_ops",
-    "FastOps": "fast_ops",
-    "fast_conv": "fast_conv",
-    "Conv1dFun": "fast_conv",
-    "Conv2dFun": "fast_conv",
-    "conv1d": "fast_conv",
-    "conv2d": "fast_conv",
-    "nn": "nn",
-    "Max": "nn",
-    "argmax": "nn",
-    "avgpool2d": "nn",
-    "dropout": "nn",
-    "logsoftmax": "nn",
-    "max": "nn",
-    "maxpool2d": "nn",
-    "softmax": "nn",
-    "tile": "nn",
-}
-
 
 def __getattr__(name):
-    """Import a name of a file that needs Numba when it is first asked for."""
-    from importlib import import_module
-
-    if name not in _ON_DEMAND:
+    """Import a file that needs Numba when one of its names is first asked for."""
+    if name in ("fast_ops", "FastOps"):
+        from .fast_ops import FastOps
+    elif name in ("fast_conv", "Conv1dFun", "Conv2dFun", "conv1d", "conv2d"):
+        from .fast_conv import Conv1dFun, Conv2dFun, conv1d, conv2d
+    elif name in ("nn", "Max", "argmax", "avgpool2d", "dropout", "logsoftmax"):
+        from .nn import Max, argmax, avgpool2d, dropout, logsoftmax
+    elif name in ("max", "maxpool2d", "softmax", "tile"):
+        from .nn import max, maxpool2d, softmax, tile
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f"{__name__}.{_ON_DEMAND[name]}")
-    return module if name == _ON_DEMAND[name] else getattr(module, name)
+    # The files themselves have become names of this one by being imported.
+    return {**globals(), **locals()}[name]
