@@ -73,13 +73,15 @@ def tied_pool(subject, a, kernel, upstream):
     return subject.shares("nn.maxpool2d", a, upstream, tuple(kernel), split=split, axes=[3, 5])
 
 
-def dropout_unchanged(subject, a, rate, ignore):
+def dropout_unchanged(subject, a, rate, ignore, seed):
     "dropout changes nothing at rate 0, and nothing at any rate where it is to be ignored"
+    subject.seeded(seed)
     return subject.net_value("nn.dropout", [a], rate, ignore)
 
 
-def dropout_everything(subject, a, rate):
+def dropout_everything(subject, a, rate, seed):
     "dropout at rate 1 sets every cell to 0 and keeps the shape"
+    subject.seeded(seed)
     return subject.net_value("nn.dropout", [a], rate)
 
 

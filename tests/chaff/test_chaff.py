@@ -11,10 +11,10 @@ from grader.judge.grade import Grading
 from grader.model import Outcome, Submission
 from grader.sandbox import Sandbox
 
-from . import module1, module2, warmup
+from . import module1, module2, module4, warmup
 from .mistakes import Mistake, keys, made
 
-MISTAKES = [*warmup.MISTAKES, *module1.MISTAKES, *module2.MISTAKES]
+MISTAKES = [*warmup.MISTAKES, *module1.MISTAKES, *module2.MISTAKES, *module4.MISTAKES]
 CAUGHT = {Outcome.FAILED, Outcome.RAISED, Outcome.TIMED_OUT}
 
 

@@ -100,13 +100,16 @@ class Script(minitorch_script.Script):
 
     # Dropout: what is counted is left to the student's eye.
 
+    def seeded(self, seed: int) -> None:
+        self.lines.insert(0, "import random")
+        self.numpy()
+        self.lines.append(f"random.seed({seed}); np.random.seed({seed})")
+
     def dropping(self, shape: Sequence[int], rate: float, seed: int) -> None:
         self.imported("minitorch.tensor_functions", "tensor")
         name = self.take("nn.dropout")
-        self.lines.insert(0, "import random")
-        self.numpy()
+        self.seeded(seed)
         self.lines += [
-            f"random.seed({seed}); np.random.seed({seed})",
             f"a = np.random.RandomState({seed + 1}).choice([-4.0, -0.125, 0.125, 4.0], size={tuple(shape)})",
             "x = tensor(a.tolist())",
             f"y = {name}(x, {rate!r})",
