@@ -164,6 +164,88 @@ def orders(rank: int) -> Strategy:
     return st.sampled_from([list(order) for order in itertools.permutations(range(rank))])
 
 
+DATA_SETS: dict[str, Callable[[float, float], bool]] = {
+    "simple": lambda x, y: x < 0.5,
+    "diag": lambda x, y: x + y < 0.5,
+    "split": lambda x, y: x < 0.2 or x > 0.8,
+    "xor": lambda x, y: (x < 0.5) != (y < 0.5),
+    "circle": lambda x, y: (x - 0.5) ** 2 + (y - 0.5) ** 2 > 0.1,
+}
+
+
+@st.composite
+def training(
+    draw: st.DrawFn, data: str, *, count: int = 8, hidden: int = 4, rate: float, steps: int
+) -> dict[str, Any]:
+    """What a small network is to learn: points of one of the course's data sets, half of each class, the
+    weights to start from, a rate and a number of steps.
+
+    data: a key of `DATA_SETS`, or "spiral" (two arms, r = t / 20 at the angles t and t + pi). The unit
+    square that the points come from is stretched to [-2, 2]; they keep off the border between the classes.
+    The weights are such that the network learns: plain gradient descent, in NumPy, brings the loss below
+    a third and all points to the right side.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    labels = [float(n % 2) for n in range(count)]
+    while True:
+        points = np.round(4.0 * (_points(data, labels, rng) - 0.5) * 256) / 256
+        for _ in range(20):
+            shapes_ = ((2, hidden), (hidden,), (hidden, 1), (1,))
+            layers = [np.round(rng.normal(0.0, 1.0, shape) * 256) / 256 for shape in shapes_]
+            losses, outputs = _descent(points, labels, layers, rate, steps)
+            right = bool(((outputs > 0.5) == (np.array(labels) > 0.5)).all())
+            if right and losses[-1] < losses[0] / 3 and max(losses) < 2 * losses[0]:
+                return {
+                    "points": points,
+                    "labels": labels,
+                    "layers": layers,
+                    "rate": rate,
+                    "steps": steps,
+                }
+
+
+def _points(data: str, labels: list[float], rng: Any) -> Any:
+    """One point of the unit square for each label, (n, 2)."""
+    import numpy as np
+
+    if data == "spiral":
+        angles = rng.uniform(3.0, 9.0, len(labels))
+        turned = angles + math.pi * np.array(labels)
+        return 0.5 + np.stack([np.cos(turned), np.sin(turned)], 1) * angles[:, None] / 20.0
+    inside = DATA_SETS[data]
+    found: list[list[float]] = []
+    while len(found) < len(labels):
+        x, y = rng.integers(0, 65, 2) / 64
+        near = {inside(x + dx, y + dy) for dx in (-0.06, 0.06) for dy in (-0.06, 0.06)}
+        if near == {labels[len(found)] == 1.0}:
+            found.append([x, y])
+    return np.array(found)
+
+
+def _descent(points: Any, labels: list[float], layers: list[Any], rate: float, steps: int) -> Any:
+    """The losses before each step and after the last, and the outputs then; see
+    `grader.box.bindings.training`."""
+    import numpy as np
+
+    w1, b1, w2, b2 = layers
+    y = np.array(labels)
+    losses = []
+    with np.errstate(all="ignore"):
+        for step in range(steps + 1):
+            z = points @ w1 + b1
+            h = np.maximum(z, 0.0)
+            p = 1.0 / (1.0 + np.exp(-(h @ w2 + b2)))[:, 0]
+            losses.append(float(-np.log(np.where(y > 0.5, p, 1.0 - p)).sum()))
+            if step < steps:
+                d = ((p - y) * rate / len(y))[:, None]
+                dz = (d @ w2.T) * (z > 0.0)
+                w1, b1 = w1 - points.T @ dz, b1 - dz.sum(0)
+                w2, b2 = w2 - h.T @ d, b2 - d.sum(0)
+    return losses, p
+
+
 def case(**arguments: Strategy) -> Strategy:
     """The arguments of a question, each from a domain of its own."""
     return st.fixed_dictionaries(arguments)
@@ -225,6 +307,7 @@ class TaskChecks:
         cases: int | None = None,
         hint: str = "",
         on: str | Sequence[str] = "",
+        at_most_times: float = 0.0,
         **given: Any,
     ) -> None:
         """Declares one check: `question` asked on cases from `domain`.
@@ -233,7 +316,8 @@ class TaskChecks:
         `given`. edges: cases written by hand, asked first. compare: a comparison of `grader.judge.compare`.
         after: titles of checks without which this one is BLOCKED. cases: how many to draw (the course's
         number by default). on: the run mode that it is asked in (`grader.box.modes`), or several, of which
-        the first counts that the machine offers. given: arguments that are the same in every case.
+        the first counts that the machine offers. at_most_times: when every answer is right, how many times as
+        long as the reference it may take (`grader.judge.speed`); a case must then take well over a millisecond. given: arguments that are the same in every case.
 
         Raises BrokenCheck when the question cannot check anything: no docstring, no `return`, a subject
         that it never uses, an argument that nothing fills.
@@ -269,6 +353,7 @@ class TaskChecks:
             after=tuple(after),
             hint=hint,
             mode=modes[0] if modes else "",
+            at_most_times=float(at_most_times),
         )
         _collector.declared.append(
             Declared(record, domain, tuple(dict(edge) for edge in edges), cases, arguments, modes)
@@ -411,5 +496,6 @@ __all__ = [
     "reals",
     "shapes",
     "task",
+    "training",
     "upstreams",
 ]

@@ -263,6 +263,16 @@ def open_box(name: str | None, course: Course, ready: Module, progress: Progress
     return choose(name or isolation.sandbox, isolation, wanted)
 
 
+def opponent_of(course: Course, ready: Module) -> Any:
+    """The reference as a submission where a check of speed needs it; None where none does."""
+    from grader.intake import read_folder
+
+    timed = any(check.at_most_times for check in ready.assignment.checks)
+    if not timed or not course.reference.is_dir():
+        return None
+    return read_folder(course.reference, ready.assignment.expects)
+
+
 def grade_one(
     course: Course,
     ready: Module,
@@ -297,6 +307,7 @@ def grade_one(
             course=course.settings.course,
             only=only,
             keys=keys,
+            opponent=opponent_of(course, ready),
             shrinker=shrinker,
             earlier=earlier,
             earlier_mode=course.settings.earlier,

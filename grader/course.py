@@ -395,7 +395,7 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
         if mode is None:
             titles_out.setdefault(modes.needs(d.on), []).append(f"{d.check.task} {d.check.title}")
     left_out = tuple(
-        f"not asked here, because this machine lacks {lacking}: {'; '.join(titles)}"
+        f"not asked here: {'; '.join(titles)}. That takes {lacking}"
         for lacking, titles in titles_out.items()
     )
     assignment = Assignment(

@@ -67,7 +67,8 @@ class Check(msgspec.Struct, frozen=True):
 
     question: a function's name in the module's `questions.py`; given: keyword arguments that are the
     same in every case (`function="Exp"`); compare: the name of a comparison in `grader.judge.compare`;
-    after: titles of checks without which this one is not asked; mode: a run mode of `grader.box.modes`.
+    after: titles of checks without which this one is not asked; mode: a run mode of `grader.box.modes`;
+    at_most_times: how many times as long as the reference the submission may take, 0 where that is no matter.
     """
 
     task: str
@@ -82,6 +83,7 @@ class Check(msgspec.Struct, frozen=True):
     after: tuple[str, ...] = ()
     hint: str = ""
     mode: str = ""
+    at_most_times: float = 0.0
 
     @property
     def key(self) -> str:
@@ -229,7 +231,8 @@ class Verdict(msgspec.Struct, frozen=True):
     score and max_score: points; cases_run: how many cases were compared; seconds: CPU seconds of the
     box; reason: one sentence for every outcome other than PASSED; hint: what to do next, or empty; ran_on:
     in what the code ran where that is no plain Python (`numba's CUDA simulator`); remark: what the check found
-    out beside its outcome, in a sentence or two.
+    out beside its outcome, in a sentence or two; ratio: the submission's time over the reference's, where it was
+    taken.
     """
 
     task: str
@@ -247,6 +250,7 @@ class Verdict(msgspec.Struct, frozen=True):
     counterexample: Counterexample | None = None
     ran_on: str = ""
     remark: str = ""
+    ratio: float | None = None
 
 
 class Wall(msgspec.Struct, frozen=True):

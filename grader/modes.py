@@ -17,10 +17,10 @@ from grader.box.modes import COMPILED, GPU, MODES, PLAIN, PTX, PYTHON, SIMULATOR
 
 TITLES = {
     PLAIN: "",
-    PYTHON: "Python, not compiled",
-    COMPILED: "compiled by numba",
+    PYTHON: "plain Python, with numba's compiler off",
+    COMPILED: "this processor, compiled by numba",
     SIMULATOR: "numba's CUDA simulator",
-    PTX: "compiled for a GPU, not run",
+    PTX: "no machine: compiled for a GPU and not run",
     GPU: "a GPU",
 }
 NEEDS = {

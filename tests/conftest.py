@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
 import pytest
-from drawn import PROJECT, Banks
+from drawn import PROJECT, Banks, reference_submission
 
 from grader.course import Course, load_course
-from grader.intake import read_folder
 from grader.model import Submission
 from grader.sandbox import Sandbox
 from grader.sandbox.jail import Jail
@@ -33,9 +31,7 @@ def banks(course: Course) -> Iterator[Banks]:
 @pytest.fixture(scope="session")
 def reference(course: Course) -> Submission:
     """The answer key as a submission to any module."""
-    package = read_folder(course.reference, ["minitorch"])
-    single = read_folder(course.reference, ["warmup"])
-    return msgspec.structs.replace(package, files=single.files | package.files)
+    return reference_submission(course)
 
 
 @pytest.fixture(scope="session")

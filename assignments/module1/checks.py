@@ -12,6 +12,7 @@ from grader.checks import (
     lists_of,
     reals,
     task,
+    training,
     upstreams,
 )
 
@@ -287,3 +288,15 @@ backward.check(
     tolerance=Tolerance(relative=1e-4, absolute=1e-4),
     weight=2,
 )
+
+
+# Task 1.5: one run for each data set, as long as it takes a network of three hidden values to learn six points.
+
+for name in ("simple", "diag", "split", "xor", "circle", "spiral"):
+    task("1.5").check(
+        questions.trained,
+        training(name, count=6, hidden=3, rate=1.0, steps=20),
+        title=f"Scalars learn the data set '{name}'",
+        compare="learns",
+        cases=1,
+    )

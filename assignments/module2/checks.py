@@ -22,6 +22,7 @@ from grader.checks import (
     reals,
     shapes,
     task,
+    training,
     upstreams,
 )
 
@@ -650,3 +651,15 @@ def two_backwards(draw):
 
 for question in (questions.gradient_twice, questions.gradient_forgotten):
     gradients.check(question, two_backwards(), tolerance=GRAPH)
+
+
+# Task 2.5: one run for each data set, as long as it takes a network of three hidden values to learn six points.
+
+for name in ("diag", "split", "xor", "circle"):
+    task("2.5").check(
+        questions.trained,
+        training(name, count=6, hidden=3, rate=1.0, steps=20),
+        title=f"Tensors learn the data set '{name}'",
+        compare="learns",
+        cases=1,
+    )

@@ -149,6 +149,28 @@ def _at_most(k: int, n: int, p: float) -> float:
     )
 
 
+def learns(expected: Any, observed: Any, tolerance: Tolerance, slack: Any) -> Mismatch | None:
+    """For a training run: its loss at the end is the reference's, or is above it by at most a quarter of
+    what the reference's came down; and all but one of the points that it gets right are right.
+
+    Two right programs may part at a kink or by rounding, and the course asks for a network that learns, not
+    for the same one.
+    """
+    if not isinstance(observed, dict) or set(observed) != set(expected):
+        return _tree(expected, observed, tolerance, slack, "")
+    for name in ("start", "end", "right"):
+        if type(observed[name]) not in (int, float):
+            return _tree(expected[name], observed[name], tolerance, slack, name)
+    most = expected["end"] + 0.25 * max(expected["start"] - expected["end"], 0.0)
+    if not 0.0 <= observed["end"] <= most:
+        said = f"a loss of at most {most:.3g}, coming from {expected['start']:.3g}"
+        return Mismatch("end", "value", said, repr(observed["end"]))
+    if not expected["right"] - 1 <= observed["right"]:
+        said = f"{expected['right']} points on the right side, or one less"
+        return Mismatch("right", "value", said, repr(observed["right"]))
+    return None
+
+
 Comparison = Callable[[Any, Any, Tolerance, Any], Mismatch | None]
 COMPARISONS: dict[str, Comparison] = {
     "close": close,
@@ -157,6 +179,7 @@ COMPARISONS: dict[str, Comparison] = {
     "facts": facts,
     "shares": shares,
     "binomial": binomial,
+    "learns": learns,
 }
 
 

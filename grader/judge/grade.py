@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import math
 import platform
+import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from grader.box import wire
 from grader.box.modes import MODES
 from grader.box.wire import WireError
 from grader.errors import SandboxLost
+from grader.judge import speed
 from grader.judge.compare import COMPARISONS, TOLD, show
 from grader.judge.diagnose import Failure, diagnose
 from grader.judge.policy import flags as flags_of
@@ -68,7 +70,7 @@ _ENDS = {
 
 
 NOT_REACHED = "not reached:"
-NOT_SHRUNK = ("facts",)  # comparisons of answers that do not depend on how big a case is
+NOT_SHRUNK = ("facts", "learns")  # comparisons of answers that no smaller case explains
 MAX_TRIED = 6  # files of earlier modules that are tried one by one for a hint
 MAX_HINTS = 4  # faults of importing that are told
 WITNESSES = 12  # failing cases that a diagnosis is tried on
@@ -128,7 +130,8 @@ class Grading:
     """The grading of one submission; `run` gives the verdicts.
 
     findings: what was read in the submission's files. Where given, even if there are none, passed checks
-    are looked at once more, for `seen`.
+    are looked at once more, for `seen`. opponent: the reference as a submission, for checks of speed;
+    without it they are not asked.
     """
 
     def __init__(
@@ -142,7 +145,11 @@ class Grading:
         shrinker: Shrinker | None = None,
         progress: Progress | None = None,
         findings: Sequence[Finding] | None = None,
+        opponent: Submission | None = None,
     ) -> None:
+        self.opponent = opponent
+        if opponent is None:
+            module = without_speed(module)
         self.module = module
         self.assignment = module.assignment
         self.submission = submission
@@ -228,6 +235,8 @@ class Grading:
         if faults:
             return self._failed(check, bank, faults, session, compared, reply.cpu_seconds, seconds)
         if reply.end is End.DONE and compared == len(bank.cases):
+            if check.at_most_times:
+                return self._timed(check, bank, session, reply.cpu_seconds)
             return self._verdict(
                 check,
                 Outcome.PASSED,
@@ -236,6 +245,63 @@ class Grading:
                 remark=_told(check, reply.answers),
             )
         return self._stopped(check, bank, compared, reply.end, reply.detail, reply.cpu_seconds)
+
+    def _timed(self, check: Check, bank: CaseBank, session: Session, seconds: float) -> Verdict:
+        """The verdict on how long right answers take, beside the reference in a box of its own."""
+        assert self.opponent is not None
+
+        def runner(asked: Session) -> speed.Runner:
+            def run(number: int) -> None:
+                nonlocal seconds
+                case = bank.cases[number]
+                reply = asked.ask(check.question, check.given, [case], seconds=check.seconds)
+                if asked is session:
+                    seconds += reply.cpu_seconds
+                answered = reply.end is End.DONE and len(reply.answers) == 1
+                if not answered or judge(
+                    check, bank.answers[number], bank.slack[number], reply.answers[0]
+                ):
+                    raise speed.Stop
+                if asked is session and self._spent(session):
+                    raise speed.Stop
+
+            return run
+
+        with Session(self.sandbox, self.assignment, self.opponent) as beside:
+            beside.use(check.mode)
+            rival = runner(beside)
+            try:
+                rival(0)  # compiles
+            except speed.Stop:
+                raise SandboxLost("the reference cannot be run beside it") from None
+            try:
+                found = speed.measure(
+                    runner(session), rival, limit=check.at_most_times, cases=len(bank.cases)
+                )
+            except speed.Stop:
+                return self._verdict(
+                    check,
+                    Outcome.FLAKY,
+                    cases=len(bank.cases),
+                    seconds=seconds,
+                    reason="what was right at first was not when it was asked again, to take its time",
+                )
+        outcome = {True: Outcome.PASSED, False: Outcome.FAILED, None: Outcome.HELD}[found.within]
+        asked_for = f"at most {check.at_most_times:g} times is asked for"
+        reason = {
+            True: "",
+            False: f"it takes {found.told}; {asked_for}",
+            None: f"how fast it is could not be judged: {found.why}. It took {found.told}; {asked_for}",
+        }[found.within]
+        return self._verdict(
+            check,
+            outcome,
+            cases=len(bank.cases),
+            seconds=seconds,
+            reason=reason,
+            remark=f"It takes {found.told}." if found.within else "",
+            ratio=round(statistics.median(found.ratios), 3),
+        )
 
     def _spent(self, session: Session) -> bool:
         """Whether the submission has used all of its time, so that nothing more is asked of it."""
@@ -470,6 +536,7 @@ class Grading:
         reason: str = "",
         counterexample: Counterexample | None = None,
         remark: str = "",
+        ratio: float | None = None,
     ) -> Verdict:
         """A check's verdict: all of its points or none, and no score at all while it is held."""
         most = points(self.assignment, check)
@@ -491,6 +558,7 @@ class Grading:
             counterexample=counterexample,
             ran_on=TITLES.get(check.mode, ""),
             remark=remark,
+            ratio=ratio,
         )
 
 
@@ -504,6 +572,22 @@ def _told(check: Check, answers: Sequence[bytes]) -> str:
         if type(told) is str and told:
             return wire.clean(told, 1000)
     return ""
+
+
+def without_speed(module: Module) -> Module:
+    """The module without the checks that need the reference to run beside."""
+    assignment = module.assignment
+    slow = [check for check in assignment.checks if check.at_most_times]
+    if not slow:
+        return module
+    titles = "; ".join(f"{check.task} {check.title}" for check in slow)
+    note = f"not asked here: {titles}. That takes the reference, to be timed beside"
+    assignment = msgspec.structs.replace(
+        assignment,
+        checks=tuple(check for check in assignment.checks if check not in slow),
+        left_out=(*assignment.left_out, note),
+    )
+    return msgspec.structs.replace(module, assignment=assignment)
 
 
 def points(assignment: Assignment, check: Check) -> float:
@@ -548,12 +632,14 @@ def grade(
     shrinker: Shrinker | None = None,
     earlier: dict[str, bytes] | None = None,
     earlier_mode: str = "student",
+    opponent: Submission | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """The report on one submission.
 
     earlier: the reference's files of earlier modules. With `earlier_mode="reference"` they take the place
-    of the submission's own; otherwise they are only tried on checks that failed, for a hint.
+    of the submission's own; otherwise they are only tried on checks that failed, for a hint. opponent: the
+    reference, to be timed beside the submission.
     """
     began = time.perf_counter()
     graded = (
@@ -569,13 +655,14 @@ def grade(
         shrinker=shrinker,
         progress=progress,
         findings=findings,
+        opponent=opponent,
     )
     verdicts = run.run()
     hints = _import_hints(run.opened)
     if earlier and earlier_mode != "reference":
         hints += earlier_hints(module, submission, sandbox, verdicts, earlier)
     opened = run.opened
-    notes = submission.notes + (opened.notes if opened else ()) + module.assignment.left_out
+    notes = submission.notes + (opened.notes if opened else ()) + run.assignment.left_out
     if only:
         notes += (f"only task {', '.join(only)} was graded",)
     return report(
@@ -655,7 +742,8 @@ def earlier_hints(
     """Whether failed checks pass once files of earlier modules are the course's own, and which files."""
     # What ran out of time is not tried again: a hint must not cost more than the grading.
     not_worth = (Outcome.PASSED, Outcome.HELD, Outcome.TIMED_OUT)
-    failed = [k for k, v in verdicts.items() if v.outcome not in not_worth]
+    timed = {check.key for check in module.assignment.checks if check.at_most_times}
+    failed = [k for k, v in verdicts.items() if v.outcome not in not_worth and k not in timed]
     own = {name: data for name, data in earlier.items() if submission.files.get(name) != data}
     if not failed or not own:
         return []

@@ -16,6 +16,7 @@ from grader.report.outline import (
     WAITING,
     WORDS,
     answers,
+    beside,
     deducted_line,
     evidence_lines,
     flag_line,
@@ -141,8 +142,9 @@ def _test(verdict: Verdict, number: str) -> dict[str, Any]:
 def _output(verdict: Verdict) -> str:
     """What a student reads below the name of a check."""
     if verdict.outcome is Outcome.PASSED:
-        return f"Passed on {count(verdict.cases_run, 'case')}."
-    lines = [sentence(WORDS[verdict.outcome].text) + ".", *sentences(verdict)]
+        lines = [f"Passed on {count(verdict.cases_run, 'case')}.", *beside(verdict)]
+        return cut("\n".join(lines), characters=2000, lines=40)
+    lines = [sentence(WORDS[verdict.outcome].text) + ".", *sentences(verdict), *beside(verdict)]
     if verdict.outcome is Outcome.HELD:
         lines.append(f"A TA takes a look; {points(verdict.max_score)} points are still open.")
     example = verdict.counterexample

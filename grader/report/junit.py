@@ -12,6 +12,7 @@ from grader.report.outline import (
     WAITING,
     WORDS,
     answers,
+    beside,
     box_line,
     deducted_line,
     evidence_lines,
@@ -87,7 +88,7 @@ def _case(suite: ET.Element, module: str, verdict: Verdict) -> None:
 
 
 def _details(verdict: Verdict) -> list[str]:
-    lines = [WORDS[verdict.outcome].text, *sentences(verdict)]
+    lines = [WORDS[verdict.outcome].text, *sentences(verdict), *beside(verdict)]
     example = verdict.counterexample
     if example is not None and verdict.outcome in WAITING:
         lines += [f"where     {visible(place)}" for place in example.where]

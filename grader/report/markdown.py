@@ -14,6 +14,7 @@ from grader.report.outline import (
     Outline,
     Part,
     answers,
+    beside,
     box_line,
     deducted_line,
     evidence_lines,
@@ -22,6 +23,7 @@ from grader.report.outline import (
     incomplete_line,
     mismatch_line,
     outline,
+    ran_line,
     replay_line,
     score_line,
     sentences,
@@ -56,10 +58,11 @@ def render(report: Report) -> str:
         blocks += ["### Next", "\n".join(f"- {_text(hint)}" for hint in report.hints)]
     if report.notes:
         blocks += ["### Notes", "\n".join(f"- {_text(note)}" for note in report.notes)]
+    ran = f" {_text(sentence(ran_line(report)))}." if ran_line(report) else ""
     replay = replay_line(report)
     again = f" Replay a check: {_code(replay)}" if replay else ""
     blocks.append(
-        f"<sub>Sandbox: {_text(box_line(report).removesuffix('.'))}. Seed {report.provenance.seed}.{again}</sub>"
+        f"<sub>Sandbox: {_text(box_line(report).removesuffix('.'))}. Seed {report.provenance.seed}.{ran}{again}</sub>"
     )
     return "\n\n".join(blocks) + "\n"
 
@@ -100,7 +103,7 @@ def _fault(verdict: Verdict) -> str:
         f"<details><summary>❌ <b>{_html(verdict.title)}</b>: {WORDS[verdict.outcome].text}"
         f" ({points(verdict.score)} / {points(verdict.max_score)})"
         f"{f' <i>{later}</i>' if later else ''}</summary>",
-        *(_text(line) for line in sentences(verdict)),
+        *(_text(line) for line in sentences(verdict) + beside(verdict)),
     ]
     example = verdict.counterexample
     if example is not None:

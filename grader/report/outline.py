@@ -299,6 +299,23 @@ def sentences(verdict: Verdict) -> list[str]:
     return [reason, diagnosis]
 
 
+def beside(verdict: Verdict) -> list[str]:
+    """What belongs to a verdict beside its outcome: what the code ran on, and what else was found out."""
+    lines = [f"Ran on: {one_line(visible(verdict.ran_on))}."] if verdict.ran_on else []
+    remark = visible(verdict.remark).strip()
+    return lines + ([remark] if remark else [])
+
+
+def ran_line(report: Report) -> str:
+    """`20 checks ran on: compiled by numba` for each thing that code ran on; "" where all was plain."""
+    found: dict[str, int] = {}
+    for verdict in report.checks:
+        if verdict.ran_on and verdict.outcome not in WAITING:
+            name = one_line(visible(verdict.ran_on))
+            found[name] = found.get(name, 0) + 1
+    return "; ".join(f"{count(number, 'check')} on {name}" for name, number in found.items())
+
+
 def answers(example: Counterexample) -> tuple[str, str]:
     """What was expected and what the student's code gave, as whole as the report knows them."""
     mismatch = example.mismatch

@@ -23,6 +23,7 @@ from grader.report.outline import (
     Part,
     Stopped,
     answers,
+    beside,
     box_line,
     brief_line,
     deducted_line,
@@ -33,6 +34,7 @@ from grader.report.outline import (
     incomplete_line,
     mismatch_line,
     outline,
+    ran_line,
     replay_line,
     score_line,
     sentences,
@@ -220,7 +222,7 @@ def _fault_title(screen: Console, look: Look, verdict: Verdict) -> None:
 def _fault(screen: Console, look: Look, verdict: Verdict) -> None:
     screen.print()
     _fault_title(screen, look, verdict)
-    for line in sentences(verdict):
+    for line in sentences(verdict) + beside(verdict):
         screen.print(Padding(Text(look.said(line), overflow="fold"), (0, 0, 0, 4)))
     rows = _rows(look, verdict)
     if verdict.hint:
@@ -273,9 +275,12 @@ def _titles(
 ) -> None:
     for verdict in verdicts:
         line = Text(one_line(visible(verdict.title)), "dim")
+        remark = one_line(visible(verdict.remark))
         if timed:
             line.append(f"  {count(verdict.cases_run, 'case')}, {duration(verdict.seconds)}")
         screen.print(Padding(line, (0, 0, 0, 6)))
+        if remark:
+            screen.print(Padding(Text(look.said(remark), "dim", overflow="fold"), (0, 0, 0, 8)))
 
 
 def _flags(screen: Console, look: Look, report: Report) -> None:
@@ -302,6 +307,8 @@ def _foot(screen: Console, look: Look, report: Report, brief: int, *, told_much:
         rows.append(("more", brief_line(brief), ""))
     rows += [("next" if i == 0 else "", visible(hint), "") for i, hint in enumerate(report.hints)]
     rows += [("note" if i == 0 else "", visible(note), "") for i, note in enumerate(report.notes)]
+    if ran_line(report):
+        rows.append(("ran", ran_line(report), "dim"))
     box_style = "dim" if report.provenance.protects else "yellow"
     rows.append(("sandbox", box_line(report), box_style))
     rows.append(("seed", str(report.provenance.seed), "dim"))

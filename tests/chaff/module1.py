@@ -675,4 +675,18 @@ MISTAKES = [
         "        node.accumulate_derivative(d_node)\n        if node.is_leaf():\n            continue\n",
         "backward carries the gradient along a chain",
     ),
+    # Task 1.5
+    scalar(
+        "every derivative has the wrong sign",
+        "self.derivative = x if self.derivative is None else self.derivative + x",
+        "self.derivative = -x if self.derivative is None else self.derivative - x",
+        "Scalars learn the data set 'xor'",
+        "Scalars learn the data set 'spiral'",
+    ),
+    scalar(
+        "every derivative is far too small",
+        "self.derivative = x if self.derivative is None else self.derivative + x",
+        "self.derivative = x / 64",
+        "Scalars learn the data set 'circle'",
+    ),
 ]

@@ -723,4 +723,18 @@ MISTAKES = [
         ],
         "The gradient of tensor.mean(dim)",
     ),
+    # Task 2.5
+    tensor(
+        "every gradient has the wrong sign",
+        "self.grad = (self.zeros() if self.grad is None else self.grad) + x",
+        "self.grad = (self.zeros() if self.grad is None else self.grad) - x",
+        "Tensors learn the data set 'xor'",
+        "Tensors learn the data set 'circle'",
+    ),
+    tensor(
+        "a gradient collects nothing",
+        "self.grad = (self.zeros() if self.grad is None else self.grad) + x",
+        "self.grad = self.zeros()",
+        "Tensors learn the data set 'split'",
+    ),
 ]

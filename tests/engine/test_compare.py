@@ -152,3 +152,37 @@ def test_values_are_shown_as_one_types_them_and_cut() -> None:
     assert len(show([0.1] * 10_000)) < 800
     assert len(show("x" * 10_000)) < 800
     assert "\x1b" not in show("\x1b[31m") + show(Raised("E", "\x1b[31m", (), "error"))
+
+
+@pytest.mark.parametrize(
+    ("observed", "path"),
+    [
+        ({"start": 1.0, "end": 0.1, "right": 6}, None),
+        ({"start": 1.0, "end": 0.3, "right": 5}, None),
+        ({"start": 2.0, "end": 0.0, "right": 6}, None),
+        ({"start": 1.0, "end": 0.35, "right": 6}, "end"),
+        ({"start": 1.0, "end": NAN, "right": 6}, "end"),
+        ({"start": 1.0, "end": -1.0, "right": 6}, "end"),
+        ({"start": 1.0, "end": 0.1, "right": 4}, "right"),
+        ({"start": 1.0, "end": True, "right": 6}, "end"),
+        ({"start": 1.0, "end": "0.1", "right": 6}, "end"),
+        ({"start": 1.0, "end": 0.1}, ""),
+        ([1.0, 0.1, 6], ""),
+    ],
+)
+def test_a_network_learns_when_its_loss_comes_down_as_the_reference_s_does(
+    observed: Any, path: str | None
+) -> None:
+    """The reference comes from 1.0 down to 0.1: a quarter of that is left to the others."""
+    expected = {"start": 1.0, "end": 0.1, "right": 6}
+    found = COMPARISONS["learns"](expected, observed, EXACT, 0.0)
+    assert (found and found.path) == path
+
+
+def test_facts_are_the_reference_s_but_for_what_is_told() -> None:
+    facts = COMPARISONS["facts"]
+    expected = {"compiled": "yes", "told": "one loop"}
+    assert facts(expected, {"compiled": "yes", "told": "two loops"}, EXACT, 0.0) is None
+    assert facts(expected, {"compiled": "no", "told": "one loop"}, EXACT, 0.0).path == "compiled"
+    assert facts(expected, {"compiled": "yes"}, EXACT, 0.0).kind == "type"
+    assert facts(expected, "yes", EXACT, 0.0).kind == "type"

@@ -201,6 +201,8 @@ def buggy() -> Report:
                 "outcome": Outcome.RAISED,
                 "reason": "IndexError: index 2 is out of bounds for axis 0 with size 2",
                 "hint": "Use broadcast_index before index_to_position.",
+                "ran_on": "numba's CUDA simulator",
+                "remark": "Each cell of a is read once, and no shared memory is used.",
                 "counterexample": Counterexample(
                     inputs={
                         "fn": "neg",
@@ -222,6 +224,10 @@ def buggy() -> Report:
                         "minitorch.SimpleOps.map(lambda x: -x)(a, out)"
                     ),
                 ),
+            },
+            "tensor_zip applies the function to both": {
+                "ran_on": "this processor, compiled by numba",
+                "remark": "numba made the loop of line 240 parallel; the one of line 252 it left as it is.",
             },
             "tensor_reduce starts from the given value": {
                 "outcome": Outcome.CRASHED,

@@ -12,6 +12,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from grader.box.bindings import training
 from grader.box.bindings.plain import Context, Functions, number
 from grader.box.faults import Blocked, InputMutated, Missing
 from grader.box.imports import Package
@@ -95,6 +96,7 @@ def execute(
 class MiniTorch(Functions):
     """The vocabulary over a student's `minitorch` package."""
 
+    matrices = False  # whether Tensors are to be multiplied by `@`
     number = staticmethod(number)  # `lt` and `eq` give 1.0 or True, as one likes
 
     def context(self) -> Any:
@@ -312,6 +314,12 @@ class MiniTorch(Functions):
         self.unchanged(leaves, arrays)
         found = list(returned) if isinstance(returned, (tuple, list)) else [returned]
         return [self.read(g) for g in (found[: len(arrays)] if extra else found)]
+
+    # Training
+
+    def train(self, what: str, *data: Any) -> dict[str, Any]:
+        """What the student's Scalars or Tensors learn from a few points; see `training`."""
+        return {"scalars": training.scalars, "tensors": training.tensors}[what](self, *data)
 
     # Storage, shape and strides
 
