@@ -28,6 +28,7 @@ PLAIN = frozenset({float, int, str, bool, type(None)})
 BINDINGS = {
     "functions": "grader.box.bindings.functions",
     "minitorch": "grader.box.bindings.minitorch",
+    "minitorch_fast": "grader.box.bindings.minitorch_fast",
     "minitorch_nets": "grader.box.bindings.minitorch_nets",
 }
 
