@@ -1,6 +1,7 @@
 """What module 4's questions are asked on, how closely, and for how many points.
 
 Values and gradients are asked with the compiler off: the same lines run as Python, and cases are small.
+Then each convolution is compiled once, and it is asked what numba made of it and whether it still is right.
 Entries are eighths, so sums of products are exact and any order of adding them is right.
 """
 
@@ -203,6 +204,22 @@ for number, dims in (("4.1", 1), ("4.2", 2)):
             weight=2,
             on=PYTHON,
         )
+    compiled = f"numba compiles {kernel}"
+    parallel = f"numba runs the loop of {kernel} in parallel"
+    facts = {"on": "compiled", "compare": "facts", "cases": 1, "name": f"conv{dims}d"}
+    convolving.check(questions.convolution_compiles, st.just({}), **facts)
+    convolving.check(questions.convolution_runs_in_parallel, st.just({}), after=[compiled], **facts)
+    convolving.check(questions.convolution_keeps_apart, st.just({}), after=[parallel], **facts)
+    convolving.check(
+        questions.convolution,
+        convolutions(some, layouts=True),
+        edges=[whole_case((2, 3, *image), (2, 3, *window))],
+        reverse=False,
+        title=f"The compiled {kernel} gives the right numbers",
+        after=[compiled],
+        cases=8,
+        on="compiled",
+    )
 
 
 # Task 4.3

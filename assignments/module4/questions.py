@@ -25,6 +25,21 @@ def gradient_of_convolution(
     return found["gradients"][place]
 
 
+def convolution_compiles(subject, name):
+    "numba compiles tensor_{name}"
+    return subject.compiled(name)
+
+
+def convolution_runs_in_parallel(subject, name):
+    "numba runs the loop of tensor_{name} in parallel"
+    return subject.parallel(name)
+
+
+def convolution_keeps_apart(subject, name):
+    "No two iterations of the parallel loop of tensor_{name} write to the same place"
+    return subject.apart(name)
+
+
 # Task 4.3
 
 

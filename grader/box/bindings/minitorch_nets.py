@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from grader.box.bindings.minitorch import MiniTorch
+from grader.box.bindings.minitorch_fast import GUARD, OUTSIDE, Fast
 from grader.box.bindings.plain import number
 from grader.box.faults import Blocked, InputMutated, Missing
 from grader.box.imports import Package
 
-GUARD = 4  # words on either side of a storage that a kernel is given
-GUARD_WORD = -12345.0
 
-
-class Nets(MiniTorch):
+class Nets(Fast):
     """The vocabulary over a `minitorch` package with `fast_conv.py` and `nn.py`."""
+
+    module = "fast_conv"
+    whole = frozenset({"conv1d", "conv2d"})
+
+    def backend(self) -> Any:
+        """The plain backend: what is made with tensors here does not depend on module 3."""
+        return MiniTorch.backend(self)
 
     # Functions of tensors by their name, `nn.softmax`; `extra` are plain arguments after the tensors.
 
@@ -93,35 +98,54 @@ class Nets(MiniTorch):
         weight: Any,
         weight_order: Sequence[int],
         reverse: bool,
-    ) -> dict[str, Any]:
-        """What `tensor_conv1d` or `tensor_conv2d` writes into an output of that shape and layout, 0 before,
-        and how many of the words beside it have changed. The inputs must stay as they are."""
+    ) -> Any:
+        """What `tensor_conv1d` or `tensor_conv2d` writes into an output of that shape and layout, 0 before.
+        The inputs must stay as they are, and so must what lies before and behind the output's storage."""
         import numpy as np
 
-        kernel = self.get(f"fast_conv.tensor_conv{len(shape) - 2}d")
-        output, around = self.guarded(np.zeros(shape), out_order)
-        given = [self.guarded(input, input_order), self.guarded(weight, weight_order)]
-        before = [whole.tobytes() for _, whole in given]
-        triples = [part for triple, _ in given for part in triple]
+        kernel = self.fast(f"conv{len(shape) - 2}d")
+        around, *output = self.guarded(np.zeros(shape), out_order, OUTSIDE)
+        out, sides, strides = output
+        given = [
+            self.guarded(array, order, np.nan)
+            for array, order in ((input, input_order), (weight, weight_order))
+        ]
+        before = [whole.tobytes() for whole, *_ in given]
+        triples = [part for _, *triple in given for part in triple]
         kernel(*output, int(np.prod(shape)), *triples, bool(reverse))
-        for name, (_, whole), old in zip(("input", "weight"), given, before, strict=True):
+        for name, (whole, *_), old in zip(("input", "weight"), given, before, strict=True):
             if whole.tobytes() != old:
                 raise InputMutated(name)
-        beside = np.concatenate([around[:GUARD], around[-GUARD:]])
-        return {
-            "out": self.strided(*output, "out"),
-            "written outside": int(np.count_nonzero(beside != GUARD_WORD)),
-        }
+        if (around[:GUARD] != OUTSIDE).any() or (around[-GUARD:] != OUTSIDE).any():
+            raise IndexError("the kernel writes before or behind the storage of out")
+        return self.strided(out, sides, strides, "out")
 
-    def guarded(self, array: Any, order: Sequence[int]) -> tuple[tuple[Any, Any, Any], Any]:
-        """Storage, shape and strides of an array, and the longer storage that it is the middle of."""
-        import numpy as np
+    def convolve(
+        self, batch: int, inner: int, outer: int, sides: list[int], window: list[int]
+    ) -> Any:
+        """A convolution of many different numbers, in layouts that are not row by row."""
+        dims = len(sides)
+        plain = list(range(2 + dims))
+        return self.convolution(
+            [batch, outer, *sides],
+            plain,
+            self.grid([batch, inner, *sides]),
+            [1, 0, *plain[2:]],
+            self.grid([outer, inner, *window], 5),
+            plain,
+            False,
+        )
 
-        storage, shape, strides = self.laid(array, order)
-        whole = np.full(storage.size + 2 * GUARD, GUARD_WORD)
-        middle = whole[GUARD : GUARD + storage.size]
-        middle[:] = storage
-        return (middle, shape, strides), whole
+    def example(self, name: str, function: Callable[..., float] | None) -> None:
+        if name == "conv1d":
+            self.convolve(2, 2, 2, [4], [2])
+        else:
+            self.convolve(2, 2, 2, [3, 4], [2, 2])
+
+    def large(self, name: str, function: Callable[..., float] | None) -> Any:
+        if name == "conv1d":
+            return self.convolve(7, 3, 5, [29], [4])
+        return self.convolve(5, 3, 5, [7, 9], [2, 3])
 
     # Pooling and maxima
 
