@@ -37,7 +37,7 @@ def reference(course: Course) -> Submission:
 @pytest.fixture(scope="session")
 def box() -> Iterator[Sandbox]:
     """The sandbox that starts a worker fastest."""
-    sandbox: Sandbox = Jail(preload=("numpy",)) if Jail.available()[0] else ProcessSandbox()
+    sandbox: Sandbox = Jail(preload=("numpy", "numba")) if Jail.available()[0] else ProcessSandbox()
     try:
         yield sandbox
     finally:
