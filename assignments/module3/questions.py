@@ -85,12 +85,6 @@ def compiled_reduce(subject, shape, order, dim):
     return subject.kernel("reduce", _sum, small, out_order, 0.0, inputs, dim)
 
 
-def compiled_program(subject, a, b, upstream):
-    "A whole program on the compiled backend, forward and backward"
-    program = [["matmul", 0, 1], ["mul", 2, 2], ["sum", 3, 1]]
-    return subject.tensor_gradients(program, [a, b], upstream)
-
-
 # Task 3.2
 
 
@@ -116,3 +110,9 @@ def matmul_value(subject, a, b, a_order, b_order):
 def matmul_gradient(subject, a, b, a_order, b_order, upstream):
     "The gradients of a @ b"
     return subject.tensor_gradients([["matmul", 0, 1]], [a, b], upstream, [a_order, b_order])
+
+
+def compiled_program(subject, a, b, upstream):
+    "A whole program on the compiled backend, forward and backward"
+    program = [["matmul", 0, 1], ["mul", 2, 2], ["sum", 3, 1]]
+    return subject.tensor_gradients(program, [a, b], upstream)

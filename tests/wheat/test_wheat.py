@@ -6,6 +6,7 @@ different.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ import pytest
 
 from grader.judge.grade import Grading
 from grader.judge.reading import read
-from grader.model import Outcome, Submission
+from grader.model import Outcome, Submission, Verdict
 
 HERE = Path(__file__).parent
 VARIANTS = sorted(
@@ -24,6 +25,8 @@ VARIANTS = sorted(
 def modules(files: dict[str, bytes]) -> list[str]:
     """The modules whose grade can depend on these files."""
     names = {Path(name).name for name in files}
+    if all(name.startswith("fast") for name in names):
+        return ["module3"]
     found = []
     if "warmup.py" in names:
         found.append("warmup")
@@ -47,29 +50,65 @@ CASES = [
 ]
 
 
+# Numba takes seconds for the kernels of a variant: two of them are compiled in every run of the tests.
+COMPILED = [
+    pytest.param(
+        folder,
+        id=folder.name,
+        marks=() if folder.name in ("fast_aligned", "fast_wrapped") else pytest.mark.slow,
+    )
+    for folder in VARIANTS
+    if modules(variant(folder)) == ["module3"]
+]
+IN_PYTHON = ("", "python")
+
+
+def put_over(reference: Submission, folder: Path) -> Submission:
+    """The reference with a variant's files in the place of its own."""
+    files = variant(folder)
+    assert set(files) <= set(reference.files), "a variant replaces files of the reference"
+    return msgspec.structs.replace(reference, id=folder.name, files=reference.files | files)
+
+
+def lost(verdicts: Iterable[Verdict], seed: int) -> list[str]:
+    """What was asked and not passed, in a line each."""
+    return [
+        f"draw {seed}: {v.task} {v.title}: {v.outcome.value}: {v.reason}"
+        f" on {v.counterexample.inputs if v.counterexample else ''}"
+        for v in verdicts
+        if v.outcome is not Outcome.PASSED
+    ]
+
+
 @pytest.mark.parametrize(("folder", "module"), CASES)
 def test_a_right_variant_earns_every_point(
     folder: Path, module: str, banks, reference: Submission, box
 ) -> None:
-    files = variant(folder)
-    assert set(files) <= set(reference.files), "a variant replaces files of the reference"
-    submission = msgspec.structs.replace(reference, id=folder.name, files=reference.files | files)
-    findings = read(submission.files, banks.three(module)[0].assignment.expects)
+    submission = put_over(reference, folder)
+    assignment, _ = banks.declared(module)
+    findings = read(submission.files, assignment.expects)
     assert findings == []
-    for seed, ready in enumerate(banks.three(module)):
+    python = [check.key for check in assignment.checks if check.mode in IN_PYTHON]
+    for seed, ready in enumerate(banks.three(module, python)):
         run = Grading(ready, submission, box, findings=findings)
         verdicts = run.run().values()
-        lost = [
-            f"draw {seed}: {v.task} {v.title}: {v.outcome.value}: {v.reason}"
-            f" on {v.counterexample.inputs if v.counterexample else ''}"
-            for v in verdicts
-            if v.outcome is not Outcome.PASSED
-        ]
-        assert lost == []
+        assert lost(verdicts, seed) == []
         strange = {k: how for k, how in run.seen.checks.items() if how.moved[0] or how.pairs}
         assert strange == {}
-        assert len(run.seen.checks) == len(verdicts)
+        assert len(run.seen.checks) == len(verdicts) == len(python)
         assert run.seen.loaded == ()
+
+
+@pytest.mark.parametrize("folder", COMPILED)
+def test_a_right_variant_is_right_compiled(
+    folder: Path, banks, reference: Submission, box
+) -> None:
+    assignment, _ = banks.declared("module3")
+    compiled = [check.key for check in assignment.checks if check.mode == "compiled"]
+    ready = banks.module("module3", compiled)
+    verdicts = Grading(ready, put_over(reference, folder), box).run()
+    assert lost(verdicts.values(), 0) == []
+    assert len(verdicts) == len(compiled)
 
 
 def test_every_variant_says_what_is_different() -> None:

@@ -187,6 +187,16 @@ class Fast(MiniTorch):
         self.compilations[name] = found
         return found
 
+    def reached(self, function: Any, kind: type, depth: int = 3) -> list[Any]:
+        """The objects of a class that a plain function names, or a function that it names."""
+        found = []
+        for value in scope_of(function).values() if depth and self.own(function) else ():
+            if type(value) is kind:
+                found.append(value)
+            elif type(value) is types.FunctionType and value is not function:
+                found += self.reached(value, kind, depth - 1)
+        return found
+
     def own(self, function: Any) -> bool:
         """Whether a function stands in the submission."""
         code = getattr(function, "__code__", None)
@@ -300,14 +310,12 @@ class Fast(MiniTorch):
                 told.append(f"numba shares the loop of line {lines[loop]} among threads.")
         if ranges:
             return True
-        # Whole arrays at once, as one writes with NumPy, outside every loop.
+        # Whole arrays at once, as one writes with NumPy; to clear an index inside a loop is no such thing.
         inside = loop_lines(definition)
         for loop in diagnostics.initial_parfors:
-            whole = any(
-                str(p[0] if isinstance(p, tuple) else p).startswith(("array expression", "setitem"))
-                for p in loop.patterns
-            )
-            if whole and loop.loc.line not in inside:
+            kinds = [str(p[0] if isinstance(p, tuple) else p) for p in loop.patterns]
+            computes = any(kind.startswith("array expression") for kind in kinds)
+            if computes or ("setitem" in kinds and loop.loc.line not in inside):
                 told.append(
                     f"numba shares the array expression of line {loop.loc.line} among threads."
                 )
@@ -360,14 +368,7 @@ class Fast(MiniTorch):
 
     def finder(self, function: Any) -> loops.Find:
         """Looks up the functions that a kernel calls, as its own module and the functions around it name them."""
-        scope = dict(function.__globals__)
-        for name, cell in zip(
-            function.__code__.co_freevars, function.__closure__ or (), strict=False
-        ):
-            try:
-                scope[name] = cell.cell_contents
-            except ValueError:
-                continue
+        scope = scope_of(function)
 
         def find(name: str) -> ast.FunctionDef | None:
             value = scope.get(name)
@@ -398,6 +399,18 @@ def grid(shape: Sequence[int], first: int = 0) -> Any:
 
     cells = int(np.prod(shape))
     return ((np.arange(first, first + cells) * 37) % 129 - 64.0).reshape(shape) / 8
+
+
+def scope_of(function: types.FunctionType) -> dict[str, Any]:
+    """What the names in a function's code stand for, as far as they come from outside it."""
+    code = function.__code__
+    scope = {n: function.__globals__[n] for n in code.co_names if n in function.__globals__}
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
+        try:
+            scope[name] = cell.cell_contents
+        except ValueError:
+            continue
+    return scope
 
 
 def loop_lines(definition: ast.FunctionDef | None) -> set[int]:
