@@ -28,6 +28,7 @@ from grader.checks import (
 # Some courses add 1e-6 inside log or to a denominator, against a division by 0.
 EPSILON = Tolerance(relative=4e-5, absolute=4e-6)
 PYTHON = "python"
+FEW = 40  # cases of what goes through many functions of tensors
 
 
 # Tasks 4.1 and 4.2
@@ -293,6 +294,7 @@ pooling.check(
     edges=[pool_gradient(2, 2, 2, 3, 3, 2)],
     function="avgpool2d",
     title="The gradient of avgpool2d gives each cell of a window its share",
+    cases=FEW,
     tolerance=EPSILON,
     weight=5,
     on=PYTHON,
@@ -412,6 +414,7 @@ for name, far, what in (
         questions.gradient_along_dimension,
         along(small, gradient="whole"),
         function=name,
+        cases=FEW,
         tolerance=EPSILON,
         weight=2,
         on=PYTHON,
@@ -431,10 +434,13 @@ networks.check(
     edges=[pool_gradient(2, 2, 2, 3, 3, 2)],
     function="maxpool2d",
     title="The gradient of maxpool2d goes to the largest cell of each window",
+    cases=FEW,
     weight=3,
     on=PYTHON,
 )
-networks.check(questions.tied_pool, pools(tied, gradient=True), compare="shares", on=PYTHON)
+networks.check(
+    questions.tied_pool, pools(tied, gradient=True), compare="shares", cases=FEW, on=PYTHON
+)
 
 # What is left to chance. In one case of `dropout_rate` five counts are looked at, in one of `dropout_afresh`
 # twelve; at the level of `grader.judge.compare.binomial` (1e-9 for each count) that is in all

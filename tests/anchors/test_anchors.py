@@ -16,7 +16,7 @@ from grader.sandbox.docker import DockerSandbox
 from grader.sandbox.jail import Jail
 from grader.sandbox.process import ProcessSandbox
 
-MODULES = ("warmup", "module1", "module2", "module3")
+MODULES = ("warmup", "module1", "module2", "module3", "module4")
 PRELOAD = ("numpy", "numba")
 NOT_YET = {Outcome.UNIMPLEMENTED, Outcome.BLOCKED}
 
