@@ -35,3 +35,8 @@ def prepare(mode: str) -> None:
     }
     for name, value in settings.get(mode, {}).items():
         setattr(config, name, value)
+    if mode == COMPILED:
+        # numba has copied the number of threads when it was imported.
+        from numba.np.ufunc import parallel
+
+        parallel.NUM_THREADS = THREADS

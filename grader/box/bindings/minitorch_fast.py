@@ -46,6 +46,7 @@ class Fast(MiniTorch):
     steps: ClassVar[dict[str, Callable[..., Any]]] = TENSOR_STEPS | {"matmul": lambda a, b: a @ b}
     module = "fast_ops"
     whole = frozenset({MATMUL})
+    matrices = True
     mode = ""
 
     def __init__(self, package: Package, prefix: str) -> None:
@@ -177,12 +178,11 @@ class Fast(MiniTorch):
         if type(kernel) is CPUDispatcher:
             chosen = [kernel]
         else:
-            # A plain function around compiled ones: those that are the student's and meant to be parallel.
-            seen = {
-                id(d): d for d in (entry.data.get("dispatcher") for _, entry in recorder.buffer)
-            }
-            own = [d for d in seen.values() if type(d) is CPUDispatcher and self.own(d.py_func)]
-            chosen = [d for d in own if d.targetoptions.get("parallel")] or own
+            # A plain function around compiled ones: those that are the student's and take a storage.
+            met = [entry.data.get("dispatcher") for _, entry in recorder.buffer]
+            met += self.reached(kernel, CPUDispatcher)
+            seen = {id(d): d for d in met if type(d) is CPUDispatcher}
+            chosen = [d for d in seen.values() if self.own(d.py_func) and takes_storage(d)]
         found = Compilation(chosen, [str(w.message) for w in caught], error)
         self.compilations[name] = found
         return found
@@ -399,6 +399,15 @@ def grid(shape: Sequence[int], first: int = 0) -> Any:
 
     cells = int(np.prod(shape))
     return ((np.arange(first, first + cells) * 37) % 129 - 64.0).reshape(shape) / 8
+
+
+def takes_storage(kernel: Any) -> bool:
+    """Whether numba compiled something for an array of floats, and not only for an index or a number."""
+    return any(
+        getattr(argument, "ndim", 0) and str(getattr(argument, "dtype", "")) == "float64"
+        for signature in kernel.signatures
+        for argument in signature
+    )
 
 
 def scope_of(function: types.FunctionType) -> dict[str, Any]:
