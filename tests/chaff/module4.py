@@ -135,6 +135,12 @@ LAYS1, ADDS1, LARGER1, FILLS1, READS1, WRITES1, BACK1, ANY_BACK1, CONV1, BY_INPU
 LAYS2, ADDS2, LARGER2, FILLS2, READS2, WRITES2, BACK2, ANY_BACK2, CONV2, BY_INPUT2, BY_KERNEL2 = (
     checks(2)
 )
+COMPILES1, COMPILES2 = "numba compiles tensor_conv1d", "numba compiles tensor_conv2d"
+PARALLEL1, PARALLEL2 = (f"numba runs the loop of tensor_conv{dims}d" for dims in (1, 2))
+APART1, APART2 = (
+    f"No two iterations of the parallel loop of tensor_conv{dims}d" for dims in (1, 2)
+)
+COMPILED1 = "The compiled tensor_conv1d gives"
 TILE, TILE_LAYOUT = "tile gathers", "tile takes images"
 AVERAGE, AVERAGE_BACK = "avgpool2d takes", "The gradient of avgpool2d"
 ARGMAX, MARKS = "argmax marks the largest cell along", "argmax marks largest cells only"
@@ -417,6 +423,79 @@ MISTAKES = [
         "    assert kh <= max(height, out_height) and kw <= max(width, out_width)\n"
         "    for b in prange(batch):\n",
         LARGER2,
+    ),
+    # Compiled
+    conv(
+        "the kernel is not compiled",
+        "tensor_conv1d = njit(_tensor_conv1d, parallel=True)",
+        "tensor_conv1d = _tensor_conv1d",
+        COMPILES1,
+    ),
+    conv(
+        "the image's kernel is not compiled",
+        "tensor_conv2d = njit(_tensor_conv2d, parallel=True, fastmath=True)",
+        "tensor_conv2d = _tensor_conv2d",
+        COMPILES2,
+    ),
+    line(
+        "a line is Python that numba does not know",
+        "                total = 0.0\n",
+        "                total = {'sum': 0.0, 1: 0.0}['sum']\n",
+        COMPILES1,
+    ),
+    plane(
+        "an image's line is Python that numba does not know",
+        "                    total = 0.0\n",
+        "                    total = sum(x for x in [0.0]) if any([reverse]) else 0.0\n"
+        "                    total = dict(a=0.0).popitem()[1]\n",
+        COMPILES2,
+    ),
+    line("no loop is parallel", "prange(batch)", "range(batch)", PARALLEL1),
+    conv(
+        "the image's kernel is compiled for one thread",
+        "njit(_tensor_conv2d, parallel=True, fastmath=True)",
+        "njit(_tensor_conv2d, fastmath=True)",
+        PARALLEL2,
+    ),
+    loops(
+        KEY_1D,
+        LOOPS_1D,
+        "all threads add up in one place",
+        [
+            (
+                "    for b in prange(batch):\n",
+                "    sums = np.zeros(1)\n    for b in prange(batch):\n",
+            ),
+            ("                total = 0.0\n", "                sums[0] = 0.0\n"),
+            ("total += input", "sums[0] += input"),
+            ("= total\n", "= sums[0]\n"),
+        ],
+        APART1,
+    ),
+    loops(
+        KEY_2D,
+        LOOPS_2D,
+        "threads share the output's cells among input channels",
+        [
+            (
+                "    for b in prange(batch):\n        for o",
+                "    for c in prange(in_channels):\n        for o",
+            ),
+            (
+                "                    for c in range(in_channels):\n",
+                "                    for b in range(batch):\n",
+            ),
+            (
+                "                    out[b * u[0] + o * u[1] + y * u[2] + x * u[3]] = total\n",
+                "                        out[b * u[0] + o * u[1] + y * u[2] + x * u[3]] += total\n",
+            ),
+            ("                    total = 0.0\n", ""),
+            (
+                "                        for j in range(kh):\n",
+                "                        total = 0.0\n                        for j in range(kh):\n",
+            ),
+        ],
+        APART2,
     ),
     # Task 4.3
     nn(
