@@ -6,6 +6,8 @@ is decorated, or when `numba.cuda` is imported, and not when a kernel is called.
 
 from __future__ import annotations
 
+import os
+
 PLAIN = ""
 PYTHON = "python"
 COMPILED = "compiled"
@@ -35,8 +37,11 @@ def prepare(mode: str) -> None:
     }
     for name, value in settings.get(mode, {}).items():
         setattr(config, name, value)
+        # numba reads its part of the environment again whenever it compiles.
+        os.environ[f"NUMBA_{name.removeprefix('NUMBA_')}"] = str(value)
     if mode == COMPILED:
-        # numba has copied the number of threads when it was imported.
+        # numba has copied the number of threads, twice, when it was imported.
         from numba.np.ufunc import parallel
 
         parallel.NUM_THREADS = THREADS
+        parallel.snt_check = parallel.gen_snt_check()  # type: ignore[no-untyped-call]
