@@ -262,10 +262,11 @@ class Nets(Fast):
 
         a = self.nonzero(shape, seed)
         found = self.net_gradients("nn.dropout", [a], upstream, rate)
-        (gradient,) = found["gradients"]
-        if type(gradient) is not np.ndarray or gradient.shape != a.shape:
-            return {"gradient": described(gradient)}
-        return {"gradient": float(abs(gradient / upstream - found["value"] / a).max())}
+        (gradient,), value = found["gradients"], found["value"]
+        for what, got in (("value", value), ("gradient", gradient)):
+            if type(got) is not np.ndarray or got.shape != a.shape:
+                return {what: described(got)}
+        return {"gradient": float(abs(gradient / upstream - value / a).max())}
 
 
 def event(happened: Any, rate: float) -> dict[str, Any]:
