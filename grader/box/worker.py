@@ -31,6 +31,7 @@ BINDINGS = {
     "minitorch_modules": "grader.box.bindings.minitorch_modules",
     "minitorch_fast": "grader.box.bindings.minitorch_fast",
     "minitorch_cuda": "grader.box.bindings.minitorch_cuda",
+    "minitorch_nets": "grader.box.bindings.minitorch_nets",
 }
 
 

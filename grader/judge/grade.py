@@ -20,7 +20,7 @@ import msgspec
 import grader
 from grader.bank import Module, size
 from grader.box import wire
-from grader.box.modes import MODES
+from grader.box.modes import MODES, PLAIN, PYTHON
 from grader.box.wire import WireError
 from grader.errors import SandboxLost
 from grader.judge import speed
@@ -70,6 +70,9 @@ _ENDS = {
 
 
 NOT_REACHED = "not reached:"
+WAITS = "waits for"
+# Modes without a compiler, in which files can be tried one by one.
+QUICK_MODES = (PLAIN, PYTHON)
 NOT_SHRUNK = ("facts", "learns")  # comparisons of answers that no smaller case explains
 MAX_TRIED = 6  # files of earlier modules that are tried one by one for a hint
 MAX_HINTS = 4  # faults of importing that are told
@@ -317,12 +320,12 @@ class Grading:
             if before is not None and before.outcome not in (Outcome.PASSED, Outcome.HELD):
                 # One cause is told once: what that one waits for, this one waits for as well.
                 again = before.outcome is Outcome.BLOCKED and before.reason
-                return before.reason if again else f"waits for: {title}"
+                return before.reason if again else f"{WAITS}: {title}"
         task = self.assignment.task(check.task)
         for needed in task.needs:
             done = [v.outcome for v in self.verdicts.values() if v.task == needed]
             if done and all(o in (Outcome.UNIMPLEMENTED, Outcome.BLOCKED) for o in done):
-                return f"waits for task {needed}"
+                return f"{WAITS} task {needed}"
         return ""
 
     def _faults(self, check: Check, bank: CaseBank, answers: Iterable[bytes]) -> dict[int, Fault]:
@@ -745,8 +748,15 @@ def earlier_hints(
     """Whether failed checks pass once files of earlier modules are the course's own, and which files."""
     # What ran out of time is not tried again: a hint must not cost more than the grading.
     not_worth = (Outcome.PASSED, Outcome.HELD, Outcome.TIMED_OUT)
-    timed = {check.key for check in module.assignment.checks if check.at_most_times}
-    failed = [k for k, v in verdicts.items() if v.outcome not in not_worth and k not in timed]
+    dear = {c.key for c in module.assignment.checks if c.at_most_times or c.mode not in QUICK_MODES}
+    # What waits for a check that failed may pass as soon as it is asked: that says nothing of earlier files.
+    failed = [
+        key
+        for key, verdict in verdicts.items()
+        if verdict.outcome not in not_worth
+        and key not in dear
+        and not verdict.reason.startswith(WAITS)
+    ]
     own = {name: data for name, data in earlier.items() if submission.files.get(name) != data}
     if not failed or not own:
         return []

@@ -8,13 +8,13 @@ The names of every file are collected here, so that a user writes ``minitorch.Sc
 * Scalars and tensors both have an ``Add``, a ``Mul`` and so on. The tensor ones are imported last
   and win; the scalar ones are in ``minitorch.scalar_functions``.
 
-The names of the compiled backends are there as well, but their files are only imported when one
-of these names is first used: they need Numba, which takes a while to import and which the first
-modules do without.
+The names of the compiled backends, and of what is made with them, are there as well, but their files
+are only imported when one of these names is first used: they need Numba, which takes a while to
+import and which the first modules do without.
 """
 
 # The order below is meant, see above; so a sorter of imports must leave it alone.
-# ruff: noqa: I001, F401, F403, F405
+# ruff: noqa: I001, F401, F403
 from . import operators
 from .operators import prod
 from .module import *
@@ -26,18 +26,20 @@ from .tensor_ops import *
 from .tensor import *
 from .tensor_functions import *  # type: ignore[assignment]
 
-# Only imported when one of these names is used. An import of a file also makes its name one of ours.
-
 
 def __getattr__(name):
-    """Import a compiled backend when it is first asked for."""
+    """Import a file that needs Numba when one of its names is first asked for."""
     if name in ("fast_ops", "FastOps"):
         from .fast_ops import FastOps
-
-        return FastOps if name == "FastOps" else fast_ops
-    if name in ("cuda_ops", "CudaOps", "mm_practice", "sum_practice"):
+    elif name in ("cuda_ops", "CudaOps", "mm_practice", "sum_practice"):
         from .cuda_ops import CudaOps, mm_practice, sum_practice
-
-        found = {"CudaOps": CudaOps, "mm_practice": mm_practice, "sum_practice": sum_practice}
-        return found.get(name, cuda_ops)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    elif name in ("fast_conv", "Conv1dFun", "Conv2dFun", "conv1d", "conv2d"):
+        from .fast_conv import Conv1dFun, Conv2dFun, conv1d, conv2d
+    elif name in ("nn", "Max", "argmax", "avgpool2d", "dropout", "logsoftmax"):
+        from .nn import Max, argmax, avgpool2d, dropout, logsoftmax
+    elif name in ("max", "maxpool2d", "softmax", "tile"):
+        from .nn import max, maxpool2d, softmax, tile
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # The files themselves have become names of this one by being imported.
+    return {**globals(), **locals()}[name]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-
 from drawn import PRELOAD
 
 from grader.course import Course
@@ -18,7 +17,7 @@ from grader.sandbox.docker import DockerSandbox
 from grader.sandbox.jail import Jail
 from grader.sandbox.process import ProcessSandbox
 
-MODULES = ("warmup", "module0", "module1", "module2", "module3")
+MODULES = ("warmup", "module0", "module1", "module2", "module3", "module4")
 NOT_YET = {Outcome.UNIMPLEMENTED, Outcome.BLOCKED}
 
 

@@ -11,7 +11,7 @@ from grader.judge.grade import Grading
 from grader.model import Outcome, Submission
 from grader.sandbox import Sandbox
 
-from . import module0, module1, module2, module3, module3_cuda, warmup
+from . import module0, module1, module2, module3, module3_cuda, module4, warmup
 from .mistakes import Mistake, keys, made
 
 MISTAKES = [
@@ -21,6 +21,7 @@ MISTAKES = [
     *module2.MISTAKES,
     *module3.MISTAKES,
     *module3_cuda.MISTAKES,
+    *module4.MISTAKES,
 ]
 CAUGHT = {Outcome.FAILED, Outcome.RAISED, Outcome.TIMED_OUT}
 

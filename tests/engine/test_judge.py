@@ -491,6 +491,23 @@ def test_files_of_an_earlier_module_that_are_to_blame_are_named(tmp_path: Path) 
     assert instead.outcomes == ALL_PASSED
 
 
+def test_a_check_that_only_waited_does_not_blame_an_earlier_file(tmp_path: Path) -> None:
+    module = dedented(FILES["assignments/sums/module.yaml"]) + "earlier: [base.py]\n"
+    key = dedented(REFERENCE)
+    course = make_course(
+        tmp_path / "course",
+        {
+            "assignments/sums/module.yaml": module,
+            "reference/work.py": key,
+            "reference/base.py": "BASE = 2.0\n",
+        },
+    )
+    files = {"work.py": key.replace("result += value", "pass"), "base.py": "BASE = 3.0\n"}
+    found = grade_files(course, tmp_path / "s", files, earlier={"base.py": b"BASE = 2.0\n"})
+    assert found.outcomes == ALL_PASSED | {"total": "failed", "later": "blocked"}
+    assert found.report.hints == ()
+
+
 def test_an_answer_of_many_times_the_length_is_wrong_without_being_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

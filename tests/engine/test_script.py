@@ -45,7 +45,8 @@ RAISES = ("raises", "notices")
 
 
 def snippets(course: Course, module: str, cases: int = 2) -> tuple[dict[str, str], int]:
-    """The snippet of a few cases of every check, and how many checks there are."""
+    """The snippet of a few cases of every check, and how many checks there are that ask for values: what
+    numba made of a kernel has no lines that would show it."""
     assignment, declared = load_checks(course, module)
     found = {}
     for item in declared:
@@ -55,7 +56,7 @@ def snippets(course: Course, module: str, cases: int = 2) -> tuple[dict[str, str
             code = snippet(assignment, item.check, wire.decode(frame))
             if code:
                 found[f"{item.check.key} [{number}]"] = code
-    return found, len(declared)
+    return found, sum(item.check.compare != "facts" for item in declared)
 
 
 def failing(course: Course, codes: dict[str, str]) -> dict[str, str]:
@@ -70,7 +71,7 @@ def failing(course: Course, codes: dict[str, str]) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("module", ["warmup", "module0", "module1", "module2"])
+@pytest.mark.parametrize("module", ["warmup", "module0", "module1", "module2", "module4"])
 def test_every_snippet_runs_with_a_right_submission(module: str) -> None:
     course = load_course(ROOT)
     codes, checks = snippets(course, module)

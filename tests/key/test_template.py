@@ -394,6 +394,12 @@ def tensors() -> list[Any]:
     return [mt.tensor([1.0, 2.0], requires_grad=True), mt.tensor([3.0, 4.0], requires_grad=True)]
 
 
+def kernel(dims: int) -> list[Any]:
+    """Arguments of a convolution of one cell by one weight."""
+    triple = [[0.0], [1] * (dims + 2), [1] * (dims + 2)]
+    return [*triple, 1, *triple, *triple, False]
+
+
 BLANKS: dict[str, tuple[str, Callable[[], Any]]] = {
     **{f"operators.{n}": ("0.1", lambda n=n: getattr(mt.operators, n)(1.0)) for n in
        ["id", "neg", "sigmoid", "relu", "log", "exp", "inv"]},
@@ -458,6 +464,14 @@ BLANKS: dict[str, tuple[str, Callable[[], Any]]] = {
     "tensor_matrix_multiply": (
         "3.2", lambda: fast._tensor_matrix_multiply(*3 * tensors()[0].tuple())
     ),
+    **{f"tensor_conv{n}d": (task, lambda n=n: getattr(mt.fast_conv, f"_tensor_conv{n}d")(*kernel(n)))
+       for n, task in [(1, "4.1"), (2, "4.2")]},
+    "tile": ("4.3", lambda: mt.tile(mt.Tensor.make([1.0], (1, 1, 1, 1), backend=mt.SimpleBackend), (1, 1))),
+    "avgpool2d": ("4.3", lambda: mt.avgpool2d(tensors()[0], (1, 1))),
+    **{n: ("4.4", lambda n=n: getattr(mt, n)(tensors()[0], 0)) for n in
+       ["argmax", "max", "softmax", "logsoftmax", "maxpool2d", "dropout"]},
+    "Max": ("4.4", lambda: mt.Max.forward(mt.Context(), *tensors())),
+    "Max back": ("4.4", lambda: mt.Max.backward(mt.Context(), tensors()[0])),
     "derivative": ("derivative", lambda: wu.derivative(abs)),
     **{f"warmup {n}": ("functions", lambda n=n: getattr(wu, n).forward(wu.Context(), 1.0)) for n in
        ["Neg", "Sin", "TimesFive", "Square"]},

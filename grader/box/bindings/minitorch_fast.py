@@ -38,10 +38,15 @@ class Compilation(NamedTuple):
 
 
 class Fast(MiniTorch):
-    """The vocabulary over a student's `fast_ops`."""
+    """The vocabulary over a student's `fast_ops`.
+
+    module: the file that the kernels stand in; whole: those that are kernels, and do not give one for a
+    function.
+    """
 
     steps: ClassVar[dict[str, Callable[..., Any]]] = TENSOR_STEPS | {"matmul": lambda a, b: a @ b}
     module = "fast_ops"
+    whole = frozenset({MATMUL})
     matrices = True
     mode = ""
 
@@ -69,7 +74,7 @@ class Fast(MiniTorch):
 
     def fast(self, name: str, function: Callable[..., float] | None = None) -> Any:
         """The student's kernel of a function; made once, so that it is compiled once."""
-        if name == MATMUL:
+        if name in self.whole:
             return self.get(f"{self.module}.tensor_{name}")
         assert function is not None
         key = f"{name} of {function.__name__}"
@@ -205,7 +210,7 @@ class Fast(MiniTorch):
         found = self.compilation(name, function)
         spoken = f"tensor_{name}"
         if not found.compiled:
-            what = "is" if name == MATMUL else "gives"
+            what = "is" if name in self.whole else "gives"
             no = f"no: {spoken} {what} a plain Python function, and nothing of it is compiled"
             return {"compiled": no, "told": ""}
         for kernel in found.compiled:
