@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from grader.box import wire
+from grader.judge.compare import FALSE_ALARM
 from grader.judge.grade import Grading
 from grader.judge.reading import read
 from grader.model import Outcome, Submission, Verdict
@@ -149,6 +151,15 @@ def test_the_view_that_a_course_gives_costs_no_point(banks, reference: Submissio
     assert len(pooled) == 5
     verdicts = Grading(banks.module("module4", pooled), submission, box).run()
     assert lost(verdicts.values(), 0) == []
+
+
+def test_chance_refuses_right_work_less_than_once_in_a_million_times(banks) -> None:
+    assignment, _ = banks.declared("module4")
+    chance = [check.key for check in assignment.checks if check.compare == "binomial"]
+    found = banks.module("module4", chance).banks.values()
+    counts = sum(len(wire.decode(answer)) for bank in found for answer in bank.answers)
+    assert counts == 102
+    assert counts * FALSE_ALARM < 1e-6
 
 
 def test_every_variant_says_what_is_different() -> None:
