@@ -243,3 +243,34 @@ def cuda_matmul_facts(subject, a, b):
 def cuda_matrices(subject, a, b):
     "CudaOps.matrix_multiply multiplies tensors of two dimensions"
     return subject.cuda_matrices(a, b)
+
+
+# Task 3.5
+
+
+def trained_fast(subject, points, labels, layers, rate, steps):
+    "Tensors on the fast backend learn"
+    return subject.train("tensors", points, labels, layers, rate, steps)
+
+
+# Task 3.6
+
+
+def many_maps(subject, seed):
+    "tensor_map works out no index where input and output are laid out alike"
+    return subject.many_times("map", _triple, [[300, 400]] * 2, seed, 10)
+
+
+def many_zips(subject, seed):
+    "tensor_zip works out no index where all three tensors are laid out alike"
+    return subject.many_times("zip", _difference, [[300, 400]] * 3, seed, 10)
+
+
+def many_reductions(subject, seed):
+    "tensor_reduce is quick"
+    return subject.many_times("reduce", _sum, [[300, 1, 20], [300, 40, 20]], seed, 10)
+
+
+def many_products(subject, seed):
+    "tensor_matrix_multiply is quick"
+    return subject.many_times("matrix_multiply", None, [[2, 100, 100]] * 3, seed, 3)

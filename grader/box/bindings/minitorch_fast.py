@@ -46,8 +46,8 @@ class Fast(MiniTorch):
 
     steps: ClassVar[dict[str, Callable[..., Any]]] = TENSOR_STEPS | {"matmul": lambda a, b: a @ b}
     module = "fast_ops"
-    whole = frozenset({MATMUL})
     matrices = True
+    whole = frozenset({MATMUL})
     mode = ""
 
     def __init__(self, package: Package, prefix: str) -> None:
@@ -128,6 +128,33 @@ class Fast(MiniTorch):
 
     def grid(self, shape: Sequence[int], first: int = 0) -> Any:
         return grid(shape, first)
+
+    def many_times(
+        self,
+        name: str,
+        function: Callable[..., float] | None,
+        shapes: Sequence[Sequence[int]],
+        seed: int,
+        times: int,
+    ) -> list[float]:
+        """The sum of all cells of a kernel's output, for each of many calls on numbers that differ, so that none can
+        be left out. shapes: of the output, then of the inputs; all are laid out row by row."""
+        import numpy as np
+
+        kernel = self.fast(name, function)
+        plain = [range(len(shape)) for shape in shapes]
+        out, *given = [
+            self.laid(grid(shape, seed + at), order)
+            for at, (shape, order) in enumerate(zip(shapes, plain, strict=True))
+        ]
+        extra = [1] if name == "reduce" else []
+        sums = []
+        for _ in range(times):
+            out[0][:] = 0.0
+            kernel(*out, *[part for triple in given for part in triple], *extra)
+            sums.append(float(np.sum(out[0])))
+            given[0][0][:] += 0.125
+        return sums
 
     # What numba makes of them
 
