@@ -101,6 +101,7 @@ def assignments(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.expr, ast.expr]]
 
 
 def paired(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Each name or cell of a target with what it is given: its part of a tuple, or the whole value."""
     if isinstance(target, (ast.Tuple, ast.List)):
         parts = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
         whole = len(parts) == len(target.elts)
@@ -163,6 +164,9 @@ def stores(
         for target, value in assignments(body):
             if varying(value, varies) or varying_place(target, varies):
                 varies |= {root for part in parts_of(target) if (root := root_of(part))}
+            if isinstance(target, ast.Name) and target.id in varies:
+                # Two names for one array: what is written under one of them is read under the other.
+                varies |= {root} if (root := root_of(value)) is not None else set()
         for node in walk(body):
             # What is done under a condition that varies, varies.
             if isinstance(node, (ast.If, ast.While)) and varying(node.test, varies):
