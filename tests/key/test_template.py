@@ -379,6 +379,7 @@ mt = load("template_minitorch", TEMPLATE / "minitorch")
 wu = load("template_warmup", TEMPLATE / "warmup.py")
 sf = mt.scalar_functions
 fast = mt.fast_ops
+gpu = mt.cuda_ops
 SCALAR_ONE = ["Inv", "Neg", "Sigmoid", "ReLU", "Exp"]
 SCALAR_TWO = ["Mul", "LT", "EQ"]
 TENSOR_ONE = ["Sigmoid", "ReLU", "Log", "Exp"]
@@ -452,6 +453,12 @@ BLANKS: dict[str, tuple[str, Callable[[], Any]]] = {
     "tensor_matrix_multiply": (
         "3.2", lambda: fast._tensor_matrix_multiply(*3 * tensors()[0].tuple())
     ),
+    "CUDA tensor_map": ("3.3", lambda: gpu.tensor_map(abs).py_func(*range(7))),
+    "CUDA tensor_zip": ("3.3", lambda: gpu.tensor_zip(max).py_func(*range(10))),
+    "CUDA tensor_reduce": ("3.3", lambda: gpu.tensor_reduce(max).py_func(*range(9))),
+    "sum_practice": ("3.3", lambda: gpu._sum_practice(*range(3))),
+    "mm_practice": ("3.4", lambda: gpu._mm_practice(*range(4))),
+    "CUDA tensor_matrix_multiply": ("3.4", lambda: gpu._tensor_matrix_multiply(*range(10))),
     "derivative": ("derivative", lambda: wu.derivative(abs)),
     **{f"warmup {n}": ("functions", lambda n=n: getattr(wu, n).forward(wu.Context(), 1.0)) for n in
        ["Neg", "Sin", "TimesFive", "Square"]},
