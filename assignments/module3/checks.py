@@ -418,7 +418,7 @@ def products(draw):
     return {
         "a": draw(arrays((n, i, k))),
         "b": draw(arrays((n, k, j))),
-        "upstream": draw(arrays((n, 1, j), upstreams())),
+        "upstream": draw(arrays((n, i, j), upstreams())),
     }
 
 

@@ -114,7 +114,8 @@ def matmul_gradient(subject, a, b, a_order, b_order, upstream):
 
 def compiled_program(subject, a, b, upstream):
     "A whole program on the compiled backend, forward and backward"
-    program = [["matmul", 0, 1], ["mul", 2, 2], ["sum", 3, 1]]
+    # Every function that is new here has a kernel of its own, which takes a second to compile.
+    program = [["matmul", 0, 1], ["mul", 2, 2]]
     return subject.tensor_gradients(program, [a, b], upstream)
 
 

@@ -552,3 +552,11 @@ MISTAKES = [
         compiles("zip"),
     ),
 ]
+
+# Those whose kernels take seconds to compile, for a reason that another one has as well.
+SLOW = {
+    "map looks its shapes up in a dict of arrays and numbers",
+    "reduce formats a text with a width",
+    "the product catches an exception of one kind",
+    "reduce goes through its sums in turn",
+}

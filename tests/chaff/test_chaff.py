@@ -21,6 +21,7 @@ MISTAKES = [
     *module3.MISTAKES,
     *module3_cuda.MISTAKES,
 ]
+SLOW = {*module3.SLOW, *module3_cuda.SLOW}
 CAUGHT = {Outcome.FAILED, Outcome.RAISED, Outcome.TIMED_OUT}
 
 
@@ -29,7 +30,17 @@ def outcomes(module: Module, submission: Submission, box: Sandbox) -> dict[str, 
     return {key: verdict.outcome for key, verdict in Grading(module, submission, box).run().items()}
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda m: f"{m.module}: {m.what}")
+CASES = [
+    pytest.param(
+        mistake,
+        id=f"{mistake.module}: {mistake.what}",
+        marks=pytest.mark.slow if mistake.what in SLOW else (),
+    )
+    for mistake in MISTAKES
+]
+
+
+@pytest.mark.parametrize("mistake", CASES)
 def test_a_mistake_is_caught_under_every_seed(mistake: Mistake, banks, reference, box) -> None:
     """A miss is reported with the checks, among all of the module, that would have caught the mistake."""
     submission = made(mistake, reference)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,18 +62,22 @@ def failing(course: Course, codes: dict[str, str]) -> dict[str, str]:
         capture_output=True,
         text=True,
         check=True,
+        # Kernels as Python functions: to compile one for each snippet takes minutes.
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
     )
     found: dict[str, str] = json.loads(ran.stdout)
     return found
 
 
-@pytest.mark.parametrize("module", ["warmup", "module1", "module2"])
+@pytest.mark.parametrize("module", ["warmup", "module1", "module2", "module3"])
 def test_every_snippet_runs_with_a_right_submission(module: str) -> None:
     course = load_course(ROOT)
     codes, checks = snippets(course, module)
     covered = {key.rpartition(" [")[0] for key in codes}
-    # A question that asks in a loop, or watches what is called, has no lines that would show it.
-    assert len(covered) >= checks - 3
+    # A question that asks in a loop, or watches what is called, has no lines that would show it, and what numba
+    # made of a kernel has none either.
+    facts = sum(item.check.compare == "facts" for item in load_checks(course, module)[1])
+    assert len(covered) >= checks - 3 - facts
     failed = {
         key: f"{why}\n{codes[key]}"
         for key, why in failing(course, codes).items()
