@@ -21,6 +21,7 @@ GPU = "gpu"
 
 # In the order in which they are asked: what is quick and says most comes first.
 MODES = (PLAIN, PYTHON, COMPILED, SIMULATOR, PTX, GPU)
+UNCOMPILED = (PYTHON, SIMULATOR)  # numba compiles nothing in these
 THREADS = 4  # of compiled kernels: more than a small machine's cores, so that iterations interleave
 
 

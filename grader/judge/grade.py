@@ -373,7 +373,7 @@ class Grading:
         fault = faults[place]
         if fault.outcome is Outcome.TIMED_OUT:
             if place == 0:
-                allowed += self.assignment.limits.compile_seconds
+                allowed += session.compile_seconds
             reason = f"more than {allowed:.3g} s of processor time"
             return self._verdict(
                 check,

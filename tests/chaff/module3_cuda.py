@@ -69,6 +69,16 @@ TILES_USED = """\
         cuda.syncthreads()
 """
 
+# A block of 1024 threads takes a while, and these are like others.
+SLOW = {
+    "reduce: the input is walked along with the strides of the output",
+    "reduce: a thread goes by its place in the grid",
+    "reduce: the guard lets one thread too many pass",
+    "product: only full tiles are used",
+    "product: the columns of a are taken to be neighbours",
+    "product: what lies outside of a keeps what was there",
+}
+
 
 def without(text: str, line: str) -> str:
     """A text without one of its lines."""

@@ -23,6 +23,7 @@ MISTAKES = [
     *module3_cuda.MISTAKES,
     *module4.MISTAKES,
 ]
+SLOW = {*module3.SLOW, *module3_cuda.SLOW}
 CAUGHT = {Outcome.FAILED, Outcome.RAISED, Outcome.TIMED_OUT}
 
 
@@ -35,7 +36,7 @@ CASES = [
     pytest.param(
         mistake,
         id=f"{mistake.module}: {mistake.what}",
-        marks=pytest.mark.slow if mistake.what in module3.SLOW else (),
+        marks=pytest.mark.slow if mistake.what in SLOW else (),
     )
     for mistake in MISTAKES
 ]

@@ -145,6 +145,21 @@ def test_a_missing_barrier_is_found_in_every_run(kernel, threads, right) -> None
         assert repr(ran(kernel, VALUES, threads, 1, threads)) == repr(first)
 
 
+def test_threads_and_blocks_run_in_the_order_that_is_asked_for() -> None:
+    came = []
+
+    def kernel(out: Any, a: Any) -> None:
+        came.append((block.x, thread.x))
+        syncthreads()
+        came.append((block.x, thread.x))
+
+    ran(kernel, VALUES, 1, 2, 4)
+    forward = [(b, t) for b in (0, 1) for t in (0, 1, 2, 3, 0, 1, 2, 3)]
+    interleaved = [(b, t) for b in (0, 1) for t in (1, 3, 0, 2, 2, 0, 3, 1)]
+    reverse = [(b, t) for b in (1, 0) for t in (3, 2, 1, 0, 3, 2, 1, 0)]
+    assert came == forward + reverse + interleaved
+
+
 @pytest.mark.parametrize("kernel", [turned_without, tree_without, tiles_without])
 def test_two_threads_that_meet_in_a_cell_are_told_of(kernel) -> None:
     state.watch = watch = Watch()

@@ -380,6 +380,7 @@ wu = load("template_warmup", TEMPLATE / "warmup.py")
 own = load_tests("template_tests", TEMPLATE / "tests", mt)
 sf = mt.scalar_functions
 fast = mt.fast_ops
+gpu = mt.cuda_ops
 SCALAR_ONE = ["Inv", "Neg", "Sigmoid", "ReLU", "Exp"]
 SCALAR_TWO = ["Mul", "LT", "EQ"]
 TENSOR_ONE = ["Sigmoid", "ReLU", "Log", "Exp"]
@@ -464,6 +465,12 @@ BLANKS: dict[str, tuple[str, Callable[[], Any]]] = {
     "tensor_matrix_multiply": (
         "3.2", lambda: fast._tensor_matrix_multiply(*3 * tensors()[0].tuple())
     ),
+    "CUDA tensor_map": ("3.3", lambda: gpu.tensor_map(abs).py_func(*range(7))),
+    "CUDA tensor_zip": ("3.3", lambda: gpu.tensor_zip(max).py_func(*range(10))),
+    "CUDA tensor_reduce": ("3.3", lambda: gpu.tensor_reduce(max).py_func(*range(9))),
+    "sum_practice": ("3.3", lambda: gpu._sum_practice(*range(3))),
+    "mm_practice": ("3.4", lambda: gpu._mm_practice(*range(4))),
+    "CUDA tensor_matrix_multiply": ("3.4", lambda: gpu._tensor_matrix_multiply(*range(10))),
     **{f"tensor_conv{n}d": (task, lambda n=n: getattr(mt.fast_conv, f"_tensor_conv{n}d")(*kernel(n)))
        for n, task in [(1, "4.1"), (2, "4.2")]},
     "tile": ("4.3", lambda: mt.tile(mt.Tensor.make([1.0], (1, 1, 1, 1), backend=mt.SimpleBackend), (1, 1))),

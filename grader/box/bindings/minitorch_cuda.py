@@ -7,9 +7,10 @@ launched as the course's own `CudaOps` launches them, but into outputs that are 
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from grader.box import modes
@@ -353,21 +354,26 @@ class Cuda(Fast):
 
     def cuda_value(self, program: list[Any], arrays: list[Any]) -> Any:
         """The output of a program over Tensors whose backend is the student's CudaOps."""
-        self.in_turn()
-        make = self.get("tensor_ops.TensorBackend")
-        backend = make(self.get("cuda_ops.CudaOps"))
-        usual = self.backend
-        self.backend = lambda: backend  # type: ignore[method-assign]
-        try:
+        with self.on_cuda():
             return self.tensor_value(program, arrays)
-        finally:
-            self.backend = usual  # type: ignore[method-assign]
 
     def cuda_matrices(self, a: Any, b: Any) -> Any:
         """What `CudaOps.matrix_multiply` makes of two Tensors."""
-        self.in_turn()
         multiply = self.get("cuda_ops.CudaOps.matrix_multiply")
-        return self.array(multiply(*[self.make(array, grad=False) for array in (a, b)]))
+        with self.on_cuda():
+            return self.array(multiply(*[self.make(array, grad=False) for array in (a, b)]))
+
+    @contextlib.contextmanager
+    def on_cuda(self) -> Iterator[None]:
+        """Tensors are made with the backend of CudaOps."""
+        self.in_turn()
+        usual = self.backend()
+        make = self.get("tensor_ops.TensorBackend")
+        self.made_backend = make(self.get("cuda_ops.CudaOps"))
+        try:
+            yield
+        finally:
+            self.made_backend = usual
 
     def in_turn(self) -> None:
         """Threads run in their usual order from here on, where the order is ours."""
