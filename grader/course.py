@@ -15,6 +15,7 @@ import os
 import re
 import sys
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -400,7 +401,7 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
         if mode is None:
             titles_out.setdefault(modes.needs(d.on), []).append(f"{d.check.task} {d.check.title}")
     left_out = tuple(
-        f"not asked here: {'; '.join(titles)}. That takes {lacking}"
+        f"not asked here: {_some(titles)}. That takes {lacking}"
         for lacking, titles in titles_out.items()
     )
     assignment = Assignment(
@@ -421,6 +422,12 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
     return assignment, tuple(
         msgspec.structs.replace(d, check=c) for d, c in zip(declared, checks_, strict=True)
     )
+
+
+def _some(titles: Sequence[str]) -> str:
+    """`a; b and 4 more`."""
+    more = f" and {len(titles) - 2} more" if len(titles) > 3 else ""
+    return "; ".join(titles[: 2 if more else None]) + more
 
 
 def _together(texts: dict[str, str], folder: Path) -> str:

@@ -28,7 +28,7 @@ NEEDS = {
     COMPILED: "numba (pip install numba)",
     SIMULATOR: "numba (pip install numba)",
     PTX: "a CUDA compiler (pip install 'backcheck[cuda]'; not in Docker)",
-    GPU: "a GPU, and `isolation.sandbox: process`, because no other box reaches one",
+    GPU: "a GPU (and `isolation.sandbox: process`: no other box reaches one)",
 }
 DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 _LOOK = "from numba import cuda; print(cuda.is_available())"
@@ -64,7 +64,7 @@ def first_offered(on: Sequence[str], sandbox: str) -> str | None:
 
 def needs(on: Sequence[str]) -> str:
     """What would have to be here for one of these modes."""
-    return " or ".join(dict.fromkeys(NEEDS[mode] for mode in on if mode in NEEDS))
+    return ", or ".join(dict.fromkeys(NEEDS[mode] for mode in reversed(on) if mode in NEEDS))
 
 
 @functools.cache

@@ -20,7 +20,7 @@ import msgspec
 import grader
 from grader.bank import Module, size
 from grader.box import wire
-from grader.box.modes import MODES, PLAIN, PYTHON
+from grader.box.modes import MODES, PLAIN, PYTHON, SIMULATOR
 from grader.box.wire import WireError
 from grader.errors import SandboxLost
 from grader.judge import speed
@@ -70,11 +70,15 @@ _ENDS = {
 
 
 NOT_REACHED = "not reached:"
+UNWRITTEN = (
+    "A cell of shared memory was read that no thread had written by then (it holds nan here): is a barrier "
+    "missing, or a place beyond the end left as it was?"
+)
 WAITS = "waits for"
 # Modes without a compiler, in which files can be tried one by one.
 QUICK_MODES = (PLAIN, PYTHON)
 NOT_SHRUNK = ("facts", "learns")  # comparisons of answers that no smaller case explains
-MAX_TRIED = 6  # files of earlier modules that are tried one by one for a hint
+MAX_BLAMED = 3  # files of earlier modules that a hint names one by one
 MAX_HINTS = 4  # faults of importing that are told
 WITNESSES = 12  # failing cases that a diagnosis is tried on
 # An answer that is right has as many values as the reference's, and none is written in 20 times as many letters.
@@ -404,6 +408,10 @@ class Grading:
                     check, bank.cases[place], fault, place, shrunk=False
                 ),
             )
+        if check.compare == "facts":
+            return self._verdict(
+                check, fault.outcome, cases=compared, seconds=seconds, reason=_fact(fault)
+            )
         frame, fault, shrunk = self._smallest(check, bank, faults, place, compared, session)
         why = ""
         if fault.outcome is Outcome.FAILED and check.compare == "close":
@@ -413,6 +421,8 @@ class Grading:
             why = diagnose(
                 [_failure(frame, fault)] + [_failure(bank.cases[p], faults[p]) for p in alike]
             )
+            if check.mode == SIMULATOR and fault.mismatch.observed == "nan":
+                why = UNWRITTEN
         example = self._counterexample(check, frame, fault, place, shrunk=shrunk, diagnosis=why)
         return self._verdict(
             check,
@@ -611,6 +621,16 @@ def _reason(fault: Fault) -> str:
     return f"expected {mismatch.expected}{at}, got {mismatch.observed}"
 
 
+def _fact(fault: Fault) -> str:
+    """What is wrong, as the fact itself says it: `no: line 12 ...` loses its no."""
+    observed, path = fault.observed, fault.mismatch.path
+    said = observed.get(path) if isinstance(observed, dict) else None
+    if type(said) is str and said.startswith("no: "):
+        text = wire.clean(said[4:], 1000)
+        return text[:1].upper() + text[1:]
+    return _reason(fault)
+
+
 def _import_ended(opened: Opened) -> str:
     if opened.end in (End.TIMED_OUT, End.IDLE):
         return f"importing the submission did not end: {opened.detail}"
@@ -777,17 +797,29 @@ def earlier_hints(
     healed = passing(own)
     if not healed:
         return []
-    tried = list(own)[:MAX_TRIED] if len(own) > 1 else []
-    single = [name for name in tried if passing({name: own[name]}) == healed]
-    blame = single or list(own)
+    blame = narrowed(list(own), lambda names: passing({n: own[n] for n in names}) == healed)
+    named = " and ".join(blame) if len(blame) <= MAX_BLAMED else "files of earlier modules"
     many = (
         f"{len(healed)} of the checks that failed pass"
         if len(healed) > 1
         else "1 of the checks that failed passes"
     )
     return [
-        f"{many} with the course's own {' and '.join(blame)}: what breaks lies in your file of an earlier module"
+        f"{many} with the course's own {named}: what breaks lies in your file of an earlier module"
     ]
+
+
+def narrowed(names: list[str], enough: Callable[[list[str]], bool]) -> list[str]:
+    """The smallest run of names that is still enough, found by halving; all where neither half is."""
+    while len(names) > 1:
+        middle = len(names) // 2
+        for half in (names[:middle], names[middle:]):
+            if enough(half):
+                names = half
+                break
+        else:
+            break
+    return names
 
 
 def report(
