@@ -384,7 +384,7 @@ def reference_session(course: Course, assignment: Assignment) -> Iterator[Sessio
 
     if not course.reference.is_dir():
         raise UsageError(f"{course.reference}: there is no such folder, so nothing can be answered")
-    submission = read_folder(course.reference, assignment.expects)
+    submission = read_folder(course.reference, assignment.expects, assignment.also)
     sandbox = ProcessSandbox()
     relaxed = msgspec.structs.replace(assignment, limits=KEY_LIMITS)
     try:

@@ -189,7 +189,7 @@ def run(
         for task in only:
             if task not in [t.id for t in ready.assignment.tasks]:
                 raise UsageError(unknown("task", task, [t.id for t in ready.assignment.tasks]))
-        taken = read_submission(path, ready.assignment.expects)
+        taken = read_submission(path, ready.assignment.expects, ready.assignment.also)
         box = open_box(sandbox, course, ready, progress)
         report = grade_one(course, ready, taken, box, only=only, seed=seed, progress=progress)
     finally:
@@ -282,7 +282,7 @@ def opponent_of(course: Course, ready: Module) -> Any:
     timed = any(check.at_most_times for check in ready.assignment.checks)
     if not timed or not course.reference.is_dir():
         return None
-    return read_folder(course.reference, ready.assignment.expects)
+    return read_folder(course.reference, ready.assignment.expects, ready.assignment.also)
 
 
 def grade_one(
@@ -758,7 +758,7 @@ def replay(
                 )
         free = tuple(msgspec.structs.replace(c, after=()) for c in ready.assignment.checks)
         few = msgspec.structs.replace(ready.assignment, checks=free)
-        taken = read_submission(submission or Path(stored.origin), few.expects)
+        taken = read_submission(submission or Path(stored.origin), few.expects, few.also)
         if taken.digest[:16] != stored.provenance.submission_digest:
             click.echo("note: the submission has changed since this report was made", err=True)
         box = open_box(sandbox, course, ready, progress)

@@ -15,6 +15,7 @@ import os
 import re
 import sys
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -99,8 +100,8 @@ class TaskFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ModuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`module.yaml`.
 
-    expects: top-level modules or packages that a submission must hold; earlier: files of earlier modules,
-    relative to the submission; preload: modules that the box imports first; builds_on: modules of the course
+    expects: top-level modules or packages that a submission must hold; also: folders of it that are taken as
+    well, where they are there; earlier: files of earlier modules, relative to the submission; preload: modules that the box imports first; builds_on: modules of the course
     whose questions this one asks once more; policy: what each kind of flag does to the score.
     """
 
@@ -108,6 +109,7 @@ class ModuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tasks: tuple[TaskFile, ...]
     binding: str = "functions"
     expects: tuple[str, ...] = ("minitorch",)
+    also: tuple[str, ...] = ()
     earlier: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
     builds_on: tuple[str, ...] = ()
@@ -284,6 +286,10 @@ def load_module(course: Course, module: str) -> ModuleFile:
             raise UsageError(
                 f"{path}:{locate('expects', at)}: expects: {name!r} is no name of a module"
             )
+    for at, name in enumerate(settings.also):
+        if not name.isidentifier() or name in settings.expects:
+            why = "is expected already" if name in settings.expects else "is no name of a folder"
+            raise UsageError(f"{path}:{locate('also', at)}: also: {name!r} {why}")
     if not settings.expects:
         raise UsageError(f"{path}:{locate('expects')}: expects: name at least one module")
     check_limits(settings.limits, path, locate, "limits")
@@ -416,7 +422,7 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
         if mode is None:
             titles_out.setdefault(modes.needs(d.on), []).append(f"{d.check.task} {d.check.title}")
     left_out = tuple(
-        f"not asked here: {'; '.join(titles)}. That takes {lacking}"
+        f"not asked here: {_some(titles)}. That takes {lacking}"
         for lacking, titles in titles_out.items()
     )
     assignment = Assignment(
@@ -432,10 +438,17 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
         earlier=settings.earlier,
         policy=settings.policy,
         left_out=left_out,
+        also=settings.also,
     )
     return assignment, tuple(
         msgspec.structs.replace(d, check=c) for d, c in zip(declared, checks_, strict=True)
     )
+
+
+def _some(titles: Sequence[str]) -> str:
+    """`a; b and 4 more`."""
+    more = f" and {len(titles) - 2} more" if len(titles) > 3 else ""
+    return "; ".join(titles[: 2 if more else None]) + more
 
 
 def _together(texts: dict[str, str], folder: Path) -> str:

@@ -52,16 +52,17 @@ SKIPPED_FOLDERS = frozenset(
 SKIPPED_SUFFIXES = (".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib", ".pth", ".nbi", ".nbc")
 
 
-def read_submission(path: Path, expects: Sequence[str]) -> Submission:
+def read_submission(path: Path, expects: Sequence[str], also: Sequence[str] = ()) -> Submission:
     """The submission at `path`: a folder, a zip file, a tar file (plain, gzip, bzip2 or xz), or one file of
     the name that is expected.
 
     expects: top-level modules or packages that it should hold. The shallowest folder that holds one of
-    them is the submission's root. Raises NotGradable that says what is wrong and what to hand in.
+    them is the submission's root. also: folders beside them that are taken, where they are there. Raises
+    NotGradable that says what is wrong and what to hand in.
     """
     if path.is_dir():
         try:
-            return read_folder(path, expects)
+            return read_folder(path, expects, also)
         except OSError as error:
             raise NotGradable(f"{error.filename}: cannot be read: {error.strerror}") from error
     if not path.exists():
@@ -69,9 +70,9 @@ def read_submission(path: Path, expects: Sequence[str]) -> Submission:
     if path.is_file() and path.name in [f"{name}.py" for name in expects]:
         return read_file(path, expects)
     if path.is_file() and zipfile.is_zipfile(path):
-        return read_zip(path, expects)
+        return read_zip(path, expects, also)
     if path.is_file() and (unpack := tar_opener(path)) is not None:
-        return read_tar(path, expects, unpack)
+        return read_tar(path, expects, unpack, also)
     if path.is_file() and path.stat().st_size == 0:
         raise NotGradable(f"{path}: the file is empty. Make it again")
     for suffix, kind in (
@@ -108,7 +109,7 @@ def wording(expects: Sequence[str]) -> str:
     return " and ".join(f"{name}/ or {name}.py" for name in expects)
 
 
-def read_folder(folder: Path, expects: Sequence[str]) -> Submission:
+def read_folder(folder: Path, expects: Sequence[str], also: Sequence[str] = ()) -> Submission:
     """The submission in a folder; see `read_submission`."""
     root = find_root_on_disk(folder, expects)
     notes: list[str] = []
@@ -116,7 +117,7 @@ def read_folder(folder: Path, expects: Sequence[str]) -> Submission:
         notes.append(f"graded the files in {root.relative_to(folder).as_posix()}/")
     files: dict[str, bytes] = {}
     total = 0
-    for name in wanted_on_disk(root, expects):
+    for name in wanted_on_disk(root, [*expects, *also]):
         path = root / name
         try:
             status = path.lstat()
@@ -142,6 +143,7 @@ def read_folder(folder: Path, expects: Sequence[str]) -> Submission:
         except OSError as error:
             raise NotGradable(f"{name}: cannot be read: {error.strerror}") from error
         total = _count(files, name, data, total)
+    notes += absent(files, also)
     return submission(folder, files, notes, expects, os.listdir(folder))
 
 
@@ -244,7 +246,7 @@ def taken(name: str, expects: Sequence[str]) -> bool:
     return parts[0] in expects
 
 
-def read_zip(path: Path, expects: Sequence[str]) -> Submission:
+def read_zip(path: Path, expects: Sequence[str], also: Sequence[str] = ()) -> Submission:
     """The submission in a zip file; see `read_submission`. Bytes are counted while they are unpacked."""
     try:
         if path.stat().st_size > MAX_ARCHIVE:
@@ -252,7 +254,7 @@ def read_zip(path: Path, expects: Sequence[str]) -> Submission:
                 f"{path}: the zip file has more than {MAX_ARCHIVE >> 20} MiB. Leave out data and environments"
             )
         with zipfile.ZipFile(path) as archive:
-            return _from_zip(path, archive, expects)
+            return _from_zip(path, archive, expects, also)
     except (
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
@@ -283,7 +285,9 @@ class Entry(NamedTuple):
     read: Callable[[], bytes]
 
 
-def _from_zip(path: Path, archive: zipfile.ZipFile, expects: Sequence[str]) -> Submission:
+def _from_zip(
+    path: Path, archive: zipfile.ZipFile, expects: Sequence[str], also: Sequence[str]
+) -> Submission:
     def reader(info: zipfile.ZipInfo) -> Callable[[], bytes]:
         def read() -> bytes:
             with archive.open(info) as file:
@@ -301,7 +305,7 @@ def _from_zip(path: Path, archive: zipfile.ZipFile, expects: Sequence[str]) -> S
                 kind = "other"
             yield Entry(info.filename, kind, reader(info))
 
-    return _from_entries(path, "zip", entries(), expects)
+    return _from_entries(path, "zip", entries(), expects, also)
 
 
 def tar_opener(path: Path) -> Callable[[IO[bytes]], IO[bytes]] | None:
@@ -342,7 +346,10 @@ class _Counted:
 
 
 def read_tar(
-    path: Path, expects: Sequence[str], unpack: Callable[[IO[bytes]], IO[bytes]]
+    path: Path,
+    expects: Sequence[str],
+    unpack: Callable[[IO[bytes]], IO[bytes]],
+    also: Sequence[str] = (),
 ) -> Submission:
     """The submission in a tar file; see `read_submission`. It is read once, front to back."""
 
@@ -355,7 +362,7 @@ def read_tar(
             data = b""
             parts = set(PurePosixPath(member.name).parts)
             # A stream cannot be gone back in: what may be graded is kept until it is known what is.
-            if kind == "file" and (member.name.endswith(".py") or parts & set(expects)):
+            if kind == "file" and (member.name.endswith(".py") or parts & {*expects, *also}):
                 file = archive.extractfile(member)
                 data = file.read(MAX_FILE + 1) if file is not None else b""
                 kept += len(data)
@@ -373,7 +380,7 @@ def read_tar(
         with open(path, "rb") as raw, unpack(raw) as stream:
             counted: Any = _Counted(stream, path)
             with tarfile.open(fileobj=counted, mode="r|") as archive:
-                return _from_entries(path, "tar", entries(archive), expects)
+                return _from_entries(path, "tar", entries(archive), expects, also)
     except NotGradable:
         raise
     except Exception as error:
@@ -382,7 +389,11 @@ def read_tar(
 
 
 def _from_entries(
-    path: Path, what: str, entries: Iterable[Entry], expects: Sequence[str]
+    path: Path,
+    what: str,
+    entries: Iterable[Entry],
+    expects: Sequence[str],
+    also: Sequence[str],
 ) -> Submission:
     """The submission in an archive. what: `zip` or `tar`."""
     names: dict[str, Entry] = {}
@@ -403,6 +414,7 @@ def _from_entries(
     roots = _roots(names, expects)
     one_root(path, roots)
     root = roots[0] if roots else ""
+    wanted = [*expects, *also]
     files: dict[str, bytes] = {}
     notes = [f"graded the files in {root}"] if root else []
     total = 0
@@ -410,7 +422,7 @@ def _from_entries(
         if not full.startswith(root):
             continue
         name = full[len(root) :]
-        if not taken(name, expects) and not (entry.kind == "link" and name in expects):
+        if not taken(name, wanted) and not (entry.kind == "link" and name in wanted):
             continue
         if entry.kind == "link":
             raise NotGradable(f"{path}: {name} is a symbolic link. Hand in the file itself")
@@ -421,6 +433,7 @@ def _from_entries(
             notes.append(f"{name} was left out: more than {MAX_FILE >> 20} MiB")
             continue
         total = _count(files, name, data, total)
+    notes += absent(files, also)
     return submission(path, files, notes, expects, [name.split("/")[0] for name in names])
 
 
@@ -479,6 +492,12 @@ def _count(files: dict[str, bytes], name: str, data: bytes, total: int) -> int:
             raise NotGradable(f"{known} and {name} cannot both be there")
     files[folded] = data
     return total
+
+
+def absent(files: Iterable[str], also: Sequence[str]) -> list[str]:
+    """A note for each folder that could have been handed in as well."""
+    there = {name.split("/")[0] for name in files}
+    return [f"there is no folder {name} in the submission" for name in also if name not in there]
 
 
 def submission(

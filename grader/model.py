@@ -140,7 +140,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Assignment(msgspec.Struct, frozen=True):
     """One module of a course as the grader needs it: everything but the strategies and the reference.
 
-    left_out: one sentence for each reason why checks of it are not asked on this machine.
+    also: folders that are taken of a submission beside what it is expected to hold; left_out: one sentence for
+    each reason why checks of it are not asked on this machine.
     """
 
     name: str
@@ -155,6 +156,7 @@ class Assignment(msgspec.Struct, frozen=True):
     earlier: tuple[str, ...] = ()
     policy: Policy = Policy()
     left_out: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     def task(self, task_id: str) -> Task:
         """The task of that id; KeyError when there is none."""

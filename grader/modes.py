@@ -27,11 +27,16 @@ NEEDS = {
     PYTHON: "numba (pip install numba)",
     COMPILED: "numba (pip install numba)",
     SIMULATOR: "numba (pip install numba)",
-    PTX: "a CUDA compiler (pip install 'backcheck[cuda]')",
-    GPU: "a GPU, and `isolation.sandbox: process`, because no other box reaches one",
+    PTX: "a CUDA compiler (pip install 'backcheck[cuda]'; not in Docker)",
+    GPU: "a GPU (and `isolation.sandbox: process`: no other box reaches one)",
 }
 DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 _LOOK = "from numba import cuda; print(cuda.is_available())"
+_COMPILE = """
+from numba import cuda, types
+text, _ = cuda.compile_ptx(lambda out: None, (types.float64[::1],), cc=(9, 0))
+print(".visible .entry" in text)
+"""
 
 
 def offered(mode: str, sandbox: str) -> bool:
@@ -41,7 +46,8 @@ def offered(mode: str, sandbox: str) -> bool:
     if not _installed("numba"):
         return False
     if mode == PTX:
-        return _installed("numba_cuda")
+        # Docker's image holds what grading needs, which is not 800 MB of compiler.
+        return sandbox != "docker" and has_compiler()
     if mode == GPU:
         return sandbox == "process" and has_gpu()
     return mode in MODES
@@ -58,7 +64,7 @@ def first_offered(on: Sequence[str], sandbox: str) -> str | None:
 
 def needs(on: Sequence[str]) -> str:
     """What would have to be here for one of these modes."""
-    return " or ".join(dict.fromkeys(NEEDS[mode] for mode in on if mode in NEEDS))
+    return ", or ".join(dict.fromkeys(NEEDS[mode] for mode in reversed(on) if mode in NEEDS))
 
 
 @functools.cache
@@ -67,13 +73,23 @@ def _installed(name: str) -> bool:
 
 
 @functools.cache
+def has_compiler() -> bool:
+    """Whether a CUDA kernel can be compiled here, as tried once in a process of its own."""
+    return _installed("numba_cuda") and _says_true(_COMPILE)
+
+
+@functools.cache
 def has_gpu() -> bool:
     """Whether numba can use a GPU here, as tried once in a process of its own."""
     if not any(os.path.exists(device) for device in DEVICES) and sys.platform != "win32":
         return False
+    return _says_true(_LOOK)
+
+
+def _says_true(code: str) -> bool:
     try:
         done = subprocess.run(
-            [sys.executable, "-c", _LOOK], capture_output=True, check=False, timeout=60
+            [sys.executable, "-c", code], capture_output=True, check=False, timeout=60
         )
     except (OSError, subprocess.TimeoutExpired):
         return False

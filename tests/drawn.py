@@ -22,6 +22,7 @@ from grader.model import CaseBank, Submission
 from grader.sandbox.session import Session
 
 PROJECT = Path(__file__).resolve().parents[1]
+PRELOAD = ("numpy", "numba", "hypothesis")  # all that a module of the course preloads
 
 # The course's own seed and number of cases, then two other seeds with fewer cases.
 DRAWS: tuple[tuple[int | None, int | None], ...] = ((None, None), (1, 40), (2, 40))
@@ -117,7 +118,7 @@ class Banks:
 
 def reference_submission(course: Course) -> Submission:
     """The answer key as a submission to any module."""
-    package = read_folder(course.reference, ["minitorch"])
+    package = read_folder(course.reference, ["minitorch"], ["tests"])
     single = read_folder(course.reference, ["warmup"])
     return msgspec.structs.replace(package, files=single.files | package.files)
 

@@ -4,24 +4,43 @@ Python gives up on a whole package when one of its files does not compile or one
 every file that can be imported is, and the rest is remembered with the reason, by name. First the plain
 import is tried; only when it fails are the files taken one by one, and only then does
 `from .operators import prod` of a name that is not there give a stand-in that raises when it is used.
+
+Libraries that course code imports without need, to draw or by an editor's doing, have a stand-in as well where
+they are not installed.
 """
 
 from __future__ import annotations
 
 import ast
 import dis
+import functools
 import importlib
 import importlib.util
 import os
 import sys
 import types
 from collections.abc import Callable
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from typing import Any, NoReturn
 
 from grader.box.faults import Blocked, Missing
 
 _IMPORT_FROM = dis.opmap["IMPORT_FROM"]
+
+# What is imported in passing: to draw, to show, to check types, or because an editor put it there. A name that
+# is none of these is more likely misspelt, and says so.
+STRAYS = frozenset({
+    "IPython", "altair", "beartype", "bokeh", "chalk", "colorama", "colour", "datasets", "embeddings",
+    "graphviz", "ipdb", "jaxtyping", "jedi", "line_profiler", "matplotlib", "memory_profiler", "mnist",
+    "networkx", "pandas", "plotly", "pydot", "pytest", "rich", "scipy", "seaborn", "sklearn", "streamlit",
+    "sympy", "tabulate", "termcolor", "tkinter", "toposort", "torch", "torchvision", "tqdm", "turtle",
+    "typeguard", "wandb",
+})  # fmt: skip
+# Part of Python, and yet not to be had without a screen.
+SCREEN = frozenset({"tkinter", "turtle"})
+# Decorators that change nothing about a right call.
+HARMLESS = frozenset({("beartype", "beartype"), ("typeguard", "typechecked")})
 
 
 class _Absent(type):
@@ -43,6 +62,97 @@ def stand_in(module: str, name: str) -> type:
 
 def is_stand_in(value: Any) -> bool:
     return type(value) is _Absent
+
+
+class _Stray(types.ModuleType):
+    """A library that is not installed: everything in it raises when it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if (self.__name__, name) in HARMLESS:
+            return _unchanged
+        return _Absent(
+            name,
+            (),
+            {"__doc__": f"{self.__name__} is not installed here", "__module__": self.__name__},
+        )
+
+
+def _unchanged(*args: Any, **options: Any) -> Any:
+    """A decorator, with or without arguments, that gives back what it decorates."""
+    return args[0] if len(args) == 1 and callable(args[0]) else lambda function: function
+
+
+def stands_in(module: Any) -> bool:
+    """Whether a module is a stand-in for one that is not installed."""
+    return type(module) is _Stray
+
+
+class _StrayLoader(Loader):
+    def create_module(self, spec: ModuleSpec) -> types.ModuleType:
+        return _Stray(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Nothing of it runs."""
+
+
+class _Strays:
+    """The finder of last resort: a stand-in for a stray library, where a file of the submission imports it."""
+
+    def __init__(self, package: Package) -> None:
+        self.package = package
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name.split(".")[0] not in STRAYS:
+            return None
+        frame: Any = sys._getframe(1)
+        while frame is not None and _imports(frame.f_code.co_filename):
+            frame = frame.f_back
+        file = frame.f_code.co_filename if frame is not None else ""
+        root = self.package.root + os.sep
+        # Who asks whether a library is there, by `try: import`, means to do without it.
+        if not file.startswith(root) or frame.f_lineno in guarded(file):
+            return None
+        where = file[len(root) :].replace(os.sep, "/")
+        self.package.note(
+            f"{where} imports {name.split('.')[0]}, which is not installed: a stand-in was given"
+        )
+        spec = ModuleSpec(name, _StrayLoader(), is_package=True)
+        spec.submodule_search_locations = []
+        return spec
+
+
+def _imports(file: str) -> bool:
+    """Whether code of that file is part of the way to import: Python's own, or the finders here."""
+    return file.startswith("<frozen importlib._bootstrap") or file in (
+        importlib.__file__,
+        _imports.__code__.co_filename,
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def guarded(file: str) -> frozenset[int]:
+    """The lines of a file on which a failing import is caught."""
+    try:
+        with open(file, "rb") as source:
+            tree = ast.parse(source.read())
+    except (OSError, SyntaxError, ValueError):
+        return frozenset()
+    return frozenset(
+        line
+        for node in ast.walk(tree)
+        if _catches(node)
+        for inside in getattr(node, "body", ())
+        for line in range(inside.lineno, (inside.end_lineno or inside.lineno) + 1)
+    )
+
+
+def _catches(node: ast.AST) -> bool:
+    """Whether a statement is a `try` with an `except`, or `with suppress(...)`."""
+    if isinstance(node, ast.With):
+        return any("suppress" in ast.dump(item.context_expr) for item in node.items)
+    return isinstance(node, ast.Try) and bool(node.handlers)
 
 
 class _TolerantLoader(SourceFileLoader):
@@ -81,6 +191,7 @@ class Package:
         self.notes: list[str] = []
         self.describe: Callable[[BaseException], str] = repr
         self.tolerant = False
+        self.strays = _Strays(self)
         self.found: dict[str, Any] = {}
 
     def note(self, text: str) -> None:
@@ -142,6 +253,8 @@ class Package:
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         parts = name.split(".")
+        if parts[0] in SCREEN:
+            return self.strays.find_spec(name, path, target)
         if parts[0] not in self.names:
             return None
         base = os.path.join(self.root, *parts)
@@ -167,6 +280,8 @@ class Package:
         """Imports everything that can be imported. Failures are kept, never raised."""
         sys.dont_write_bytecode = True
         sys.meta_path.insert(0, self)
+        if not any(isinstance(finder, _Strays) for finder in sys.meta_path):
+            sys.meta_path.append(self.strays)
         sys.path.append(self.root)
         for name in self.names:
             self.tolerant = False

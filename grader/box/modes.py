@@ -6,6 +6,12 @@ is decorated, or when `numba.cuda` is imported, and not when a kernel is called.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import os
+import site
+import sys
+
 PLAIN = ""
 PYTHON = "python"
 COMPILED = "compiled"
@@ -15,6 +21,7 @@ GPU = "gpu"
 
 # In the order in which they are asked: what is quick and says most comes first.
 MODES = (PLAIN, PYTHON, COMPILED, SIMULATOR, PTX, GPU)
+UNCOMPILED = (PYTHON, SIMULATOR)  # numba compiles nothing in these
 THREADS = 4  # of compiled kernels: more than a small machine's cores, so that iterations interleave
 
 
@@ -35,3 +42,29 @@ def prepare(mode: str) -> None:
     }
     for name, value in settings.get(mode, {}).items():
         setattr(config, name, value)
+        # numba reads its part of the environment again whenever it compiles.
+        os.environ[f"NUMBA_{name.removeprefix('NUMBA_')}"] = str(value)
+    if mode == COMPILED:
+        # numba has copied the number of threads, twice, when it was imported.
+        from numba.np.ufunc import parallel
+
+        parallel.NUM_THREADS = THREADS
+        parallel.snt_check = parallel.gen_snt_check()  # type: ignore[no-untyped-call]
+    if mode == SIMULATOR:
+        from grader.box import simulator
+
+        simulator.install()
+    elif mode in (PTX, GPU):
+        find_compiler()
+
+
+def find_compiler() -> None:
+    """Lets numba find the CUDA compiler among the installed packages.
+
+    A worker starts without `site`: the line of numba-cuda's that puts it in the place of `numba.cuda` has not
+    run, and where packages are installed is known by the path of imports alone.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("_numba_cuda_redirector")
+    folders = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+    site.getsitepackages = lambda prefixes=None: folders

@@ -28,6 +28,10 @@ PLAIN = frozenset({float, int, str, bool, type(None)})
 BINDINGS = {
     "functions": "grader.box.bindings.functions",
     "minitorch": "grader.box.bindings.minitorch",
+    "minitorch_modules": "grader.box.bindings.minitorch_modules",
+    "minitorch_fast": "grader.box.bindings.minitorch_fast",
+    "minitorch_cuda": "grader.box.bindings.minitorch_cuda",
+    "minitorch_nets": "grader.box.bindings.minitorch_nets",
 }
 
 
@@ -201,7 +205,11 @@ class Worker:
         namespace: dict[str, Any] = {"__name__": "questions", "__builtins__": builtins}
         exec(compile(message["questions"], "questions.py", "exec"), namespace)
         self.questions = namespace
-        return {"failures": failures, "notes": package.notes}
+        return {
+            "failures": failures,
+            "notes": package.notes,
+            "refused": getattr(self.subject, "refused", ""),
+        }
 
     def ask(self, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The answers to all cases, in parts. `cases` are frames of their own, decoded one by one, so
@@ -256,7 +264,12 @@ class Worker:
                 answers.append(self.encoded(answer, before, inputs))
             told.append(watch.told() | {"answers": answers})
         self.clock.stop()
-        loaded = [name for name in message["modules"] if name in sys.modules]
+        # A stand-in for a library that is not installed cannot compute anything.
+        loaded = [
+            name
+            for name in message["modules"]
+            if name in sys.modules and not imports.stands_in(sys.modules[name])
+        ]
         return {"told": told, "loaded": loaded, "done": True}
 
     def part(self, first: int, answers: list[bytes], began: float) -> dict[str, Any]:

@@ -74,6 +74,81 @@ def facts(expected: Any, observed: Any, tolerance: Tolerance, slack: Any) -> Mis
     return None
 
 
+def shares(expected: Any, observed: Any, tolerance: Tolerance, slack: Any) -> Mismatch | None:
+    """For a maximum that several cells may reach: one row for each maximum, in which the reference gives
+    all of them the same number u, not 0, and the others 0.
+
+    Every subgradient is right: shares of u over those cells, none negative, that add up to u. So is u for
+    each of them, which is what a course's own `argmax`, that marks all of them, leads to. Numbers are
+    compared as closely as `tolerance` says; what an input's rounding would move has no meaning here.
+    """
+    import numpy as np
+
+    still = Tolerance(tolerance.relative, tolerance.absolute, 0.0)
+    if not _is_array(observed) or observed.shape != expected.shape:
+        return _tree(expected, observed, still, slack, "")
+    want, got = expected.astype(np.float64), observed.astype(np.float64)
+    for place, (row, found) in enumerate(zip(want, got, strict=True)):
+        whole = _array(row, found, still, 0.0, f"[{place}]")
+        if whole is None:
+            continue
+        largest = row != 0.0
+        upstream = float(row[largest][0])
+        outside = _array(row[~largest], found[~largest], still, 0.0, f"[{place}]")
+        if outside is not None or not np.isfinite(found).all():
+            return whole
+        room = tolerance.absolute / abs(upstream) + tolerance.relative
+        parts = found[largest] / upstream
+        if (parts < -room).any() or abs(float(parts.sum()) - 1.0) > room * len(parts):
+            said = f"shares of {upstream!r}, or all of it, for each of {int(largest.sum())} cells"
+            return Mismatch(f"[{place}]", "value", f"{said}: {show(row)}", show(found))
+    return None
+
+
+FALSE_ALARM = 1e-9  # of one count
+
+
+def binomial(expected: Any, observed: Any, tolerance: Tolerance, slack: Any) -> Mismatch | None:
+    """For what is left to chance: a dict of counts, each {"count": k, "of": n, "rate": p}. Any count is right
+    that n independent trials, each of probability p, would give.
+
+    n and p are the reference's. A count is wrong when the exact two-sided test of the binomial distribution
+    with equal tails (Clopper and Pearson, Biometrika 26, 1934) rejects it at the level `FALSE_ALARM`; so
+    right work fails one count with at most that probability, and any of N counts with at most N times that
+    (Boole's inequality), however the counts depend on each other.
+    """
+    if not isinstance(observed, dict) or set(observed) != set(expected):
+        return _tree(expected, observed, tolerance, slack, "")
+    for name, want in expected.items():
+        got = observed[name]
+        if not isinstance(got, dict) or set(got) != set(want) or type(got["count"]) is not int:
+            return Mismatch(name, "type", _kind(want), _kind(got))
+        n, p, k = want["of"], want["rate"], got["count"]
+        if got["of"] != n:
+            return Mismatch(name, "value", f"a count of {n}", f"a count of {show(got['of'])}")
+        if min(_at_most(k, n, p), _at_most(n - k, n, 1.0 - p)) < FALSE_ALARM / 2:
+            likely = f"about {p * n:.0f} of {n} (each with probability {p:.3g})"
+            return Mismatch(name, "value", likely, f"{k} of {n}")
+    return None
+
+
+def _at_most(k: int, n: int, p: float) -> float:
+    """The probability that at most k of n independent trials succeed, each with probability p in (0, 1)."""
+    if not 0 <= k <= n:
+        return 0.0 if k < 0 else 1.0
+    logs = math.log(p), math.log1p(-p)
+    return math.fsum(
+        math.exp(
+            math.lgamma(n + 1)
+            - math.lgamma(i + 1)
+            - math.lgamma(n - i + 1)
+            + i * logs[0]
+            + (n - i) * logs[1]
+        )
+        for i in range(k + 1)
+    )
+
+
 def learns(expected: Any, observed: Any, tolerance: Tolerance, slack: Any) -> Mismatch | None:
     """For a training run: its loss at the end is the reference's, or is above it by at most a quarter of
     what the reference's came down; and all but one of the points that it gets right are right.
@@ -102,6 +177,8 @@ COMPARISONS: dict[str, Comparison] = {
     "growth": growth,
     "factor_two": factor_two,
     "facts": facts,
+    "shares": shares,
+    "binomial": binomial,
     "learns": learns,
 }
 

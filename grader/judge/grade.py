@@ -20,7 +20,7 @@ import msgspec
 import grader
 from grader.bank import Module, size
 from grader.box import wire
-from grader.box.modes import MODES
+from grader.box.modes import MODES, PLAIN, PYTHON, SIMULATOR
 from grader.box.wire import WireError
 from grader.errors import SandboxLost
 from grader.judge import speed
@@ -70,8 +70,15 @@ _ENDS = {
 
 
 NOT_REACHED = "not reached:"
+UNWRITTEN = (
+    "A cell of shared memory was read that no thread had written by then (it holds nan here): is a barrier "
+    "missing, or a place beyond the end left as it was?"
+)
+WAITS = "waits for"
+# Modes without a compiler, in which files can be tried one by one.
+QUICK_MODES = (PLAIN, PYTHON)
 NOT_SHRUNK = ("facts", "learns")  # comparisons of answers that no smaller case explains
-MAX_TRIED = 6  # files of earlier modules that are tried one by one for a hint
+MAX_BLAMED = 3  # files of earlier modules that a hint names one by one
 MAX_HINTS = 4  # faults of importing that are told
 WITNESSES = 12  # failing cases that a diagnosis is tried on
 # An answer that is right has as many values as the reference's, and none is written in 20 times as many letters.
@@ -317,12 +324,12 @@ class Grading:
             if before is not None and before.outcome not in (Outcome.PASSED, Outcome.HELD):
                 # One cause is told once: what that one waits for, this one waits for as well.
                 again = before.outcome is Outcome.BLOCKED and before.reason
-                return before.reason if again else f"waits for: {title}"
+                return before.reason if again else f"{WAITS}: {title}"
         task = self.assignment.task(check.task)
         for needed in task.needs:
             done = [v.outcome for v in self.verdicts.values() if v.task == needed]
             if done and all(o in (Outcome.UNIMPLEMENTED, Outcome.BLOCKED) for o in done):
-                return f"waits for task {needed}"
+                return f"{WAITS} task {needed}"
         return ""
 
     def _faults(self, check: Check, bank: CaseBank, answers: Iterable[bytes]) -> dict[int, Fault]:
@@ -370,7 +377,7 @@ class Grading:
         fault = faults[place]
         if fault.outcome is Outcome.TIMED_OUT:
             if place == 0:
-                allowed += self.assignment.limits.compile_seconds
+                allowed += session.compile_seconds
             reason = f"more than {allowed:.3g} s of processor time"
             return self._verdict(
                 check,
@@ -401,6 +408,10 @@ class Grading:
                     check, bank.cases[place], fault, place, shrunk=False
                 ),
             )
+        if check.compare == "facts":
+            return self._verdict(
+                check, fault.outcome, cases=compared, seconds=seconds, reason=_fact(fault)
+            )
         frame, fault, shrunk = self._smallest(check, bank, faults, place, compared, session)
         why = ""
         if fault.outcome is Outcome.FAILED and check.compare == "close":
@@ -410,6 +421,8 @@ class Grading:
             why = diagnose(
                 [_failure(frame, fault)] + [_failure(bank.cases[p], faults[p]) for p in alike]
             )
+            if check.mode == SIMULATOR and fault.mismatch.observed == "nan":
+                why = UNWRITTEN
         example = self._counterexample(check, frame, fault, place, shrunk=shrunk, diagnosis=why)
         return self._verdict(
             check,
@@ -608,6 +621,16 @@ def _reason(fault: Fault) -> str:
     return f"expected {mismatch.expected}{at}, got {mismatch.observed}"
 
 
+def _fact(fault: Fault) -> str:
+    """What is wrong, as the fact itself says it: `no: line 12 ...` loses its no."""
+    observed, path = fault.observed, fault.mismatch.path
+    said = observed.get(path) if isinstance(observed, dict) else None
+    if type(said) is str and said.startswith("no: "):
+        text = wire.clean(said[4:], 1000)
+        return text[:1].upper() + text[1:]
+    return _reason(fault)
+
+
 def _import_ended(opened: Opened) -> str:
     if opened.end in (End.TIMED_OUT, End.IDLE):
         return f"importing the submission did not end: {opened.detail}"
@@ -659,7 +682,10 @@ def grade(
     )
     verdicts = run.run()
     hints = _import_hints(run.opened)
-    if earlier and earlier_mode != "reference":
+    if run.opened is not None and run.opened.refused:
+        # Whatever else is said of it would be about an API that it does not have.
+        hints = [f"{run.opened.refused[:1].upper()}{run.opened.refused[1:]}."]
+    elif earlier and earlier_mode != "reference":
         hints += earlier_hints(module, submission, sandbox, verdicts, earlier)
     opened = run.opened
     notes = submission.notes + (opened.notes if opened else ()) + run.assignment.left_out
@@ -742,8 +768,15 @@ def earlier_hints(
     """Whether failed checks pass once files of earlier modules are the course's own, and which files."""
     # What ran out of time is not tried again: a hint must not cost more than the grading.
     not_worth = (Outcome.PASSED, Outcome.HELD, Outcome.TIMED_OUT)
-    timed = {check.key for check in module.assignment.checks if check.at_most_times}
-    failed = [k for k, v in verdicts.items() if v.outcome not in not_worth and k not in timed]
+    dear = {c.key for c in module.assignment.checks if c.at_most_times or c.mode not in QUICK_MODES}
+    # What waits for a check that failed may pass as soon as it is asked: that says nothing of earlier files.
+    failed = [
+        key
+        for key, verdict in verdicts.items()
+        if verdict.outcome not in not_worth
+        and key not in dear
+        and not verdict.reason.startswith(WAITS)
+    ]
     own = {name: data for name, data in earlier.items() if submission.files.get(name) != data}
     if not failed or not own:
         return []
@@ -764,17 +797,29 @@ def earlier_hints(
     healed = passing(own)
     if not healed:
         return []
-    tried = list(own)[:MAX_TRIED] if len(own) > 1 else []
-    single = [name for name in tried if passing({name: own[name]}) == healed]
-    blame = single or list(own)
+    blame = narrowed(list(own), lambda names: passing({n: own[n] for n in names}) == healed)
+    named = " and ".join(blame) if len(blame) <= MAX_BLAMED else "files of earlier modules"
     many = (
         f"{len(healed)} of the checks that failed pass"
         if len(healed) > 1
         else "1 of the checks that failed passes"
     )
     return [
-        f"{many} with the course's own {' and '.join(blame)}: what breaks lies in your file of an earlier module"
+        f"{many} with the course's own {named}: what breaks lies in your file of an earlier module"
     ]
+
+
+def narrowed(names: list[str], enough: Callable[[list[str]], bool]) -> list[str]:
+    """The smallest run of names that is still enough, found by halving; all where neither half is."""
+    while len(names) > 1:
+        middle = len(names) // 2
+        for half in (names[:middle], names[middle:]):
+            if enough(half):
+                names = half
+                break
+        else:
+            break
+    return names
 
 
 def report(

@@ -32,7 +32,7 @@ REPOSITORY = "backcheck-box"
 MIB = 1 << 20
 MOST_WORKERS = 16  # in one container at a time
 FORMAT = "2"  # of the layout below; another one is another image
-NEEDED = ("msgspec", "numpy", "typing_extensions")
+NEEDED = ("greenlet", "msgspec", "numpy", "typing_extensions")
 HOME = "/opt/backcheck"  # bin/python3, lib/pythonX.Y, site, libraries
 # Never needed by a submission, and half of the standard library's size.
 LEFT_OUT = frozenset(

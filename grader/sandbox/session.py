@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from grader.box import wire
+from grader.box.modes import UNCOMPILED
 from grader.box.wire import WireError, clean
 from grader.errors import SandboxLost
 from grader.model import Assignment, Raised, Submission
@@ -73,12 +74,16 @@ class Watched(msgspec.Struct, frozen=True):
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """What came of importing the submission: module -> why it failed, and what was worked around."""
+    """What came of importing the submission: module -> why it failed, and what was worked around.
+
+    refused: why nothing of it can be asked, or "".
+    """
 
     failures: dict[str, Raised]
     notes: tuple[str, ...]
     end: End
     detail: str = ""
+    refused: str = ""
 
 
 class _Ended(Exception):
@@ -127,6 +132,11 @@ class Session:
     def opened(self) -> Opened | None:
         """What came of the import in the mode that is used; None before it."""
         return self.opened_in.get(self.mode)
+
+    @property
+    def compile_seconds(self) -> float:
+        """What the first case of a check may use on top, where anything is compiled."""
+        return 0.0 if self.mode in UNCOMPILED else self.assignment.limits.compile_seconds
 
     def use(self, mode: str) -> None:
         """What is asked from here on is asked in that run mode; a worker in another one is ended."""
@@ -195,7 +205,7 @@ class Session:
             "given": given,
             "cases": list(cases),
             "seconds": seconds,
-            "compile_seconds": self.assignment.limits.compile_seconds,
+            "compile_seconds": self.compile_seconds,
         }
         self.served = True
         parts: list[dict[str, Any]] = []
@@ -216,7 +226,7 @@ class Session:
         if len(answers) > len(cases):
             self.close()
             return Reply([], End.PROTOCOL, "more answers than cases")
-        longest = seconds + self.assignment.limits.compile_seconds
+        longest = seconds + self.compile_seconds
         return Reply(answers, end, detail, min(cpu, longest * 10))
 
     def watch(
@@ -250,7 +260,7 @@ class Session:
             raise SandboxLost("a question was asked of a box that is closed")
         parts = [] if parts is None else parts
         limits = self.assignment.limits
-        compiling = limits.compile_seconds if message["do"] == "ask" else 0.0
+        compiling = self.compile_seconds if message["do"] == "ask" else 0.0
         # Before the worker can begin: what it uses from here on is for this message.
         deadline = _Deadline(process, seconds, limits.wall_factor, compiling)
         identity = secrets.randbits(62)
@@ -440,7 +450,8 @@ def is_int(value: Any, wanted: int) -> bool:
 def read_opened(reply: dict[str, Any]) -> Opened:
     """The reply to `open`. Raises _Ended when it is none."""
     failures, notes = reply.get("failures"), reply.get("notes")
-    if type(failures) is not dict or type(notes) is not list:
+    refused = reply.get("refused", "")
+    if type(failures) is not dict or type(notes) is not list or type(refused) is not str:
         raise _Ended(End.PROTOCOL, "an unreadable reply")
     return Opened(
         {
@@ -450,6 +461,7 @@ def read_opened(reply: dict[str, Any]) -> Opened:
         },
         tuple(clean(note, 300) for note in notes[:20] if type(note) is str),
         End.DONE,
+        refused=clean(refused, 600),
     )
 
 

@@ -48,8 +48,8 @@ def index_to_position(index: Index, strides: Strides) -> int:
     """
     # begin solution 2.1
     position = 0
-    for i, stride in zip(index, strides, strict=True):
-        position += int(i) * int(stride)
+    for dim in range(len(strides)):
+        position += int(index[dim]) * int(strides[dim])
     return position
     # end solution
 
@@ -69,7 +69,7 @@ def to_index(ordinal: int, shape: Shape, out_index: OutIndex) -> None:
     """
     # begin solution 2.1
     rest = int(ordinal)
-    for dim in reversed(range(len(shape))):
+    for dim in range(len(shape) - 1, -1, -1):
         rest, out_index[dim] = divmod(rest, int(shape[dim]))
     # end solution
 
@@ -251,6 +251,13 @@ class TensorData:
         strides = tuple(self.strides[dim] for dim in order)
         return TensorData(self._storage, shape, strides)
         # end solution
+
+    def to_cuda_(self) -> None:
+        """Move the storage to the GPU, if it is not there yet."""
+        from numba import cuda
+
+        if not cuda.is_cuda_array(self._storage):
+            self._storage = cuda.to_device(self._storage)
 
     def to_string(self) -> str:
         """Write the tensor as nested lists, one innermost row per line."""

@@ -29,6 +29,7 @@ from .tensor_functions import (
     Inv,
     IsClose,
     Log,
+    MatMul,
     Mul,
     Neg,
     Permute,
@@ -156,6 +157,11 @@ class Tensor:
     def __mul__(self, b: TensorLike) -> Tensor:
         return Mul.apply(self, self._ensure_tensor(b))
 
+    def __matmul__(self, b: Tensor) -> Tensor:
+        """Multiply matrices, or batches of them; see ``MatMul``."""
+        b._type_(self.backend)
+        return MatMul.apply(self, b)
+
     def __truediv__(self, b: TensorLike) -> Tensor:
         return Mul.apply(self, Inv.apply(self._ensure_tensor(b)))
 
@@ -263,6 +269,8 @@ class Tensor:
     def _type_(self, backend: TensorBackend) -> None:
         """Compute with another backend from now on."""
         self.backend = self.f = backend
+        if backend.cuda:
+            self._tensor.to_cuda_()
 
     def _new(self, tensor_data: TensorData) -> Tensor:
         """Make a constant tensor with our backend."""
@@ -271,7 +279,7 @@ class Tensor:
     def zeros(self, shape: UserShape | None = None) -> Tensor:
         """Make a constant tensor of zeros with our backend, of our shape unless one is given."""
         shape = self.shape if shape is None else shape
-        return self._new(TensorData([0.0] * math.prod(shape), shape))
+        return self._new(TensorData(np.zeros(math.prod(shape)), shape))
 
     def detach(self) -> Tensor:
         """Share the cells but not the history: a constant."""

@@ -233,6 +233,13 @@ class TensorData:
             "Task 2.1: Reorder the dimensions: dimension $k$ of the result is dimension $o_k$ of this tensor."
         )
 
+    def to_cuda_(self) -> None:
+        """Move the storage to the GPU, if it is not there yet."""
+        from numba import cuda
+
+        if not cuda.is_cuda_array(self._storage):
+            self._storage = cuda.to_device(self._storage)
+
     def to_string(self) -> str:
         """Write the tensor as nested lists, one innermost row per line."""
         return rows_to_string(self, ())

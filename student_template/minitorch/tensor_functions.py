@@ -18,13 +18,15 @@ import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .autodiff import Context, central_difference
 from .tensor_data import TensorData
 from .tensor_ops import SimpleBackend, TensorBackend
 
 if TYPE_CHECKING:
     from .tensor import Tensor
-    from .tensor_data import UserIndex, UserShape
+    from .tensor_data import Storage, UserIndex, UserShape
 
 
 def wrap_tuple(x: Any) -> tuple[Any, ...]:
@@ -319,11 +321,40 @@ class Copy(Function):
         return grad_output
 
 
+class MatMul(Function):
+    r"""Product of matrices, $f(a, b)_{n, i, j} = \sum_k a_{n, i, k} \, b_{n, k, j}$, in batches."""
+
+    @staticmethod
+    def forward(ctx: Context, t1: Tensor, t2: Tensor) -> Tensor:
+        """Multiply two matrices, or two batches of them, which are broadcast."""
+        ctx.save_for_backward(t1, t2)
+        return t1.f.matrix_multiply(t1, t2)
+
+    @staticmethod
+    def backward(ctx: Context, grad_output: Tensor) -> tuple[Tensor, Tensor]:
+        r"""Apply the chain rule: with the derivatives $d$ as matrices, $d \, b^T$ and $a^T d$."""
+        t1, t2 = ctx.saved_values
+        f = grad_output.f
+        return (
+            f.matrix_multiply(grad_output, transposed(t2)),
+            f.matrix_multiply(transposed(t1), grad_output),
+        )
+
+
+def transposed(t: Tensor) -> Tensor:
+    """Exchange the last two dimensions; no number moves."""
+    order = [*range(t.dims - 2), t.dims - 1, t.dims - 2]
+    return t._new(t._tensor.permute(*order))
+
+
 # Tensors from nothing: constructors for users.
 
 
 def _make(
-    values: Sequence[float], shape: UserShape, backend: TensorBackend, requires_grad: bool
+    values: Sequence[float] | Storage,
+    shape: UserShape,
+    backend: TensorBackend,
+    requires_grad: bool,
 ) -> Tensor:
     from .tensor import Tensor
 
@@ -334,7 +365,7 @@ def _make(
 
 def zeros(shape: UserShape, backend: TensorBackend = SimpleBackend) -> Tensor:
     """Make a constant tensor of the given shape (a tuple) filled with 0."""
-    return _make([0.0] * math.prod(shape), shape, backend, requires_grad=False)
+    return _make(np.zeros(math.prod(shape)), shape, backend, requires_grad=False)
 
 
 def rand(

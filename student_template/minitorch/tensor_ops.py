@@ -57,6 +57,11 @@ class TensorOps:
         """Turn a function of two numbers into one that folds a dimension of a tensor."""
         raise NotImplementedError("a backend supplies its own reduce")
 
+    @staticmethod
+    def matrix_multiply(a: Tensor, b: Tensor) -> Tensor:
+        """Multiply two matrices, or two batches of matrices."""
+        raise NotImplementedError("a backend supplies its own matrix_multiply")
+
 
 class TensorBackend:
     """The named tensor functions, built from one set of loops."""
@@ -65,7 +70,7 @@ class TensorBackend:
         """Build every function with the given loops.
 
         Args:
-            ops: a class with ``map``, ``zip`` and ``reduce``.
+            ops: a class with ``map``, ``zip``, ``reduce`` and ``matrix_multiply``.
         """
         self.neg_map = ops.map(operators.neg)
         self.sigmoid_map = ops.map(operators.sigmoid)
@@ -86,6 +91,7 @@ class TensorBackend:
 
         self.add_reduce = ops.reduce(operators.add, 0.0)
         self.mul_reduce = ops.reduce(operators.mul, 1.0)
+        self.matrix_multiply = ops.matrix_multiply
         self.cuda = ops.cuda
 
 
@@ -159,6 +165,26 @@ class SimpleOps(TensorOps):
             return out
 
         return apply_reduce
+
+    @staticmethod
+    def matrix_multiply(a: Tensor, b: Tensor) -> Tensor:
+        r"""Multiply matrices: $\text{out}_{n, i, j} = \sum_k a_{n, i, k} \, b_{n, k, j}$.
+
+        All products are made first and then summed; a faster backend does both in one loop.
+
+        Args:
+            a: a matrix, or a batch of them (three dimensions).
+            b: a matrix, or a batch of them. Batches are broadcast.
+
+        Returns:
+            A matrix if both are matrices, else a batch.
+        """
+        assert a.shape[-1] == b.shape[-2], f"rows of {a.shape} do not fit columns of {b.shape}"
+        products = a.f.mul_zip(
+            a.contiguous().view(*a.shape, 1), b.contiguous().view(*b.shape[:-2], 1, *b.shape[-2:])
+        )
+        out = a.f.add_reduce(products, products.dims - 2)
+        return out.view(*out.shape[:-2], out.shape[-1])
 
 
 def tensor_map(fn: Callable[[float], float]) -> Callable[..., None]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from grader.model import Assignment, Submission
+
+WHEAT = Path(__file__).resolve().parents[1] / "wheat"
 
 
 class Mistake(NamedTuple):
@@ -14,7 +17,7 @@ class Mistake(NamedTuple):
 
     what: the mistake in words, as one would tell a colleague; edits: pairs of texts, the first of which
     stands in the file exactly once and gives way to the second; caught_by: the titles, or how they begin,
-    of the checks that must all fail.
+    of the checks that must all fail; base: the wheat whose files are put over the reference first.
     """
 
     module: str
@@ -22,13 +25,15 @@ class Mistake(NamedTuple):
     file: str
     edits: tuple[tuple[str, str], ...]
     caught_by: tuple[str, ...]
+    base: str = ""
 
 
 class Kind(NamedTuple):
-    """The mistakes in one file of one module."""
+    """The mistakes in one file of one module. base: as of a mistake."""
 
     module: str
     file: str
+    base: str = ""
 
     def __call__(self, what: str, old: str, new: str, *caught_by: str) -> Mistake:
         """A mistake of one edit."""
@@ -36,12 +41,18 @@ class Kind(NamedTuple):
 
     def edited(self, what: str, edits: list[tuple[str, str]], *caught_by: str) -> Mistake:
         """A mistake that shows in several places of the file."""
-        return Mistake(self.module, what, self.file, tuple(edits), caught_by)
+        return Mistake(self.module, what, self.file, tuple(edits), caught_by, self.base)
 
 
 def made(mistake: Mistake, reference: Submission) -> Submission:
     """The reference with that mistake in it."""
-    text = reference.files[mistake.file].decode()
+    files = reference.files
+    if mistake.base:
+        folder = WHEAT / mistake.base
+        files = files | {
+            p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.py")
+        }
+    text = files[mistake.file].decode()
     for old, new in mistake.edits:
         times = text.count(old)
         assert times == 1, (
@@ -49,7 +60,7 @@ def made(mistake: Mistake, reference: Submission) -> Submission:
         )
         text = text.replace(old, new)
     compile(text, mistake.file, "exec")
-    files = reference.files | {mistake.file: text.encode()}
+    files = files | {mistake.file: text.encode()}
     return msgspec.structs.replace(reference, id=mistake.what, files=files)
 
 

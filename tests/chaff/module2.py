@@ -49,8 +49,8 @@ MISTAKES = [
     # Task 2.1
     data(
         "the strides are taken in reverse",
-        "zip(index, strides, strict=True)",
-        "zip(index, strides[::-1], strict=True)",
+        "int(strides[dim])",
+        "int(strides[-1 - dim])",
         "index_to_position",
     ),
     data(
@@ -61,8 +61,8 @@ MISTAKES = [
     ),
     data(
         "to_index never moves along the first dimension",
-        "for dim in reversed(range(len(shape))):",
-        "out_index[0] = 0\n    for dim in reversed(range(1, len(shape))):",
+        "for dim in range(len(shape) - 1, -1, -1):",
+        "out_index[0] = 0\n    for dim in range(len(shape) - 1, 0, -1):",
         "to_index",
     ),
     data(

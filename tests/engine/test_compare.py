@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
 from grader.box.wire import Opaque, Raised
-from grader.judge.compare import COMPARISONS, close, show
+from grader.judge.compare import COMPARISONS, FALSE_ALARM, close, show
 from grader.model import Mismatch, Tolerance
 
 NAN, INF = float("nan"), float("inf")
@@ -186,3 +188,86 @@ def test_facts_are_the_reference_s_but_for_what_is_told() -> None:
     assert facts(expected, {"compiled": "no", "told": "one loop"}, EXACT, 0.0).path == "compiled"
     assert facts(expected, {"compiled": "yes"}, EXACT, 0.0).kind == "type"
     assert facts(expected, "yes", EXACT, 0.0).kind == "type"
+
+
+TIES = np.array([[0.0, 3.0, 3.0], [-2.0, 0.0, 0.0]])
+CLOSE = Tolerance()
+
+
+@pytest.mark.parametrize(
+    ("row", "fine"),
+    [
+        ([0.0, 3.0, 3.0], True),
+        ([0.0, 3.0, 0.0], True),
+        ([0.0, 0.0, 3.0], True),
+        ([0.0, 1.5, 1.5], True),
+        ([0.0, 0.75, 2.25], True),
+        ([0.0, 0.0, 0.0], False),
+        ([0.0, 1.0, 1.0], False),
+        ([0.0, 3.0, 1.5], False),
+        ([1.0, 1.0, 1.0], False),
+        ([3.0, 0.0, 0.0], False),
+        ([0.0, 4.0, -1.0], False),
+        ([0.0, -3.0, -3.0], False),
+        ([0.0, NAN, 3.0], False),
+        ([0.0, INF, -INF], False),
+        ([1e-6, 3.0, 3.0], False),
+    ],
+)
+def test_at_a_maximum_that_several_cells_reach_every_subgradient_is_right(
+    row: list[float], fine: bool
+) -> None:
+    observed = np.array([row, [-2.0, 0.0, 0.0]])
+    found = COMPARISONS["shares"](TIES, observed, CLOSE, 1e9)
+    assert (found is None) == fine
+    assert found is None or found.path.startswith("[0]")
+
+
+def test_shares_have_the_shape_of_the_answer() -> None:
+    shares = COMPARISONS["shares"]
+    for wrong in (TIES.T, TIES[:1], TIES.tolist(), 3.0, None, "x", Opaque("Tensor")):
+        assert shares(TIES, wrong, CLOSE, 0.0) is not None
+    assert shares(TIES, np.array([[0, 3, 0], [-2, 0, 0]]), CLOSE, 0.0) is None
+
+
+def exact_tail(k: int, n: int, p: Fraction) -> Fraction:
+    """P(X <= k), in fractions."""
+    return sum((math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1)), Fraction(0))
+
+
+@pytest.mark.parametrize(
+    ("n", "p"), [(48, Fraction(1, 4)), (288, Fraction(5, 8)), (9, Fraction(1, 2))]
+)
+def test_a_count_is_wrong_where_the_exact_binomial_test_says_so(n: int, p: Fraction) -> None:
+    def wrong(k: Any) -> bool:
+        expected = {"dropped": {"count": round(n * p), "of": n, "rate": float(p)}}
+        observed = {"dropped": {"count": k, "of": n, "rate": float(p)}}
+        return COMPARISONS["binomial"](expected, observed, EXACT, 0.0) is not None
+
+    level = Fraction(FALSE_ALARM) / 2
+    rejected = {
+        k for k in range(n + 1) if min(exact_tail(k, n, p), exact_tail(n - k, n, 1 - p)) < level
+    }
+    assert {k for k in range(n + 1) if wrong(k)} == rejected
+    # What right work risks is the probability of all that is rejected.
+    risk = sum(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in rejected)
+    assert risk <= Fraction(FALSE_ALARM)
+    assert wrong(-1)
+    assert wrong(n + 1)
+
+
+def test_a_count_s_number_and_rate_are_the_reference_s() -> None:
+    binomial = COMPARISONS["binomial"]
+    expected = {"dropped": {"count": 12, "of": 48, "rate": 0.25}}
+
+    def judged(**changed: Any) -> Mismatch | None:
+        return binomial(expected, {"dropped": expected["dropped"] | changed}, EXACT, 0.0)
+
+    assert judged(count=20) is None
+    assert judged(count=36, rate=0.75) is not None
+    assert judged(of=24).observed == "a count of 24"
+    for count in (12.0, True, None, "12", Opaque("int")):
+        assert judged(count=count).kind == "type"
+    for wrong in ({}, {"dropped": 12}, {"other": expected["dropped"]}, [12], None):
+        assert binomial(expected, wrong, EXACT, 0.0).kind == "type"
+    assert judged(count=48).expected == "about 12 of 48 (each with probability 0.25)"

@@ -104,6 +104,8 @@ MODULE_MISTAKES = {
     instead('id: "2"', 'id: "1"'): "9: tasks: two tasks have the id '1'",
     instead('needs: ["1"]', 'needs: ["3"]'): "9: needs: '3' is no task before '2'",
     instead('needs: ["1"]', 'needs: ["2"]'): "9: needs: '2' is no task before '2'",
+    instead("expects: [work]", "also: [../tests]"): "2: also: '../tests' is no name of a folder",
+    instead("expects: [work]", "expects: [work]\nalso: [work]"): "3: also: 'work' is expected already",
     instead("expects: [work]", "preload: [nump]"): "2: preload: there is no module 'nump' here. Install it, or take it out",
     instead("expects: [work]", "earlier: [../reference/work.py]"): "2: earlier: there is no file '../reference/work.py' in",
     instead("expects: [work]", "earlier: [wrok.py]"): "2: earlier: there is no file 'wrok.py' in",

@@ -277,3 +277,100 @@ def test_a_module_that_replaces_itself_or_its_machinery_is_no_fault_of_ours(
     """
     with session(box, {"pack/__init__.py": text}) as opened:
         assert opened.open().end in (End.DONE, End.CRASHED, End.PROTOCOL)
+
+
+# Libraries that are not installed, and imported without need
+
+
+STRAY = "a stand-in was given"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import no_plot",
+        "import no_plot.pyplot as plt",
+        "from no_plot import figure, axes as a",
+        "from no_plot.express import *",
+        "import turtle",
+        "from turtle import forward",
+        "import tkinter as tk",
+        "import importlib\nplt = importlib.import_module('no_plot')",
+        "class Later:\n    import no_plot",
+    ],
+)
+def test_a_library_that_is_imported_and_not_used_costs_nothing(
+    text: str, box: ProcessSandbox
+) -> None:
+    text = text.replace("no_plot", "wandb")
+    files = {"pack/__init__.py": INIT, "pack/a.py": GOOD, "pack/b.py": f"{text}\n{GOOD}"}
+    with session(box, files | {"pack/c.py": ""}) as opened:
+        result = opened.open()
+        assert result.failures == {}
+        (note,) = result.notes
+        assert note.startswith("pack/b.py imports ")
+        assert note.endswith(f"which is not installed: {STRAY}")
+        assert asked(opened, "b.one") == [1.0]
+
+
+def test_what_uses_a_library_that_is_not_there_is_told_so_by_name(box: ProcessSandbox) -> None:
+    text = (
+        "import wandb\nfrom wandb.plot import line\n"
+        "def draws(): return wandb.log(1.0)\ndef line_of(): return line([1.0])\n"
+        f"def reads(): return wandb.config.rate\n{GOOD}"
+    )
+    with session(box, {"pack.py": text}) as opened:
+        *lost, right = asked(opened, "draws", "line_of", "reads", "one")
+        assert right == 1.0
+        assert [(raised.kind, raised.message) for raised in lost] == [
+            ("missing", "wandb is not installed here"),
+            ("missing", "wandb.plot is not installed here"),
+            ("missing", "wandb is not installed here"),
+        ]
+
+
+def test_a_decorator_that_only_checks_types_changes_nothing(box: ProcessSandbox) -> None:
+    text = """
+        from beartype import beartype
+        from typeguard import typechecked
+
+        @beartype
+        def one() -> float: return 1.0
+
+        @typechecked(always=True)
+        def two() -> float: return 2.0
+    """
+    with session(box, {"pack.py": text}) as opened:
+        assert opened.open().failures == {}
+        assert asked(opened, "one", "two") == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "try:\n    import wandb\nexcept ImportError:\n    wandb = None\n",
+        "try:\n    from wandb.plot import line as wandb\nexcept Exception:\n    wandb = None\n",
+        "import contextlib\nwandb = None\nwith contextlib.suppress(ImportError):\n    import wandb\n",
+        "import importlib.util\nwandb = importlib.util.find_spec('wandb')\n",
+    ],
+)
+def test_who_asks_whether_a_library_is_there_hears_the_truth(
+    text: str, box: ProcessSandbox
+) -> None:
+    with session(
+        box, {"pack.py": f"{text}def one(): return 1.0 if wandb is None else 0.0"}
+    ) as opened:
+        assert opened.open().notes == ()
+        assert asked(opened, "one") == [1.0]
+
+
+def test_a_misspelt_library_is_still_told_as_what_it_is(box: ProcessSandbox) -> None:
+    with session(box, {"pack.py": f"import nunpy\n{GOOD}"}) as opened:
+        assert "nunpy" in opened.open().failures["pack"].message
+
+
+def test_other_libraries_are_not_misled(box: ProcessSandbox) -> None:
+    """A stand-in is for the submission's own imports: NumPy looks for others to see what it can do."""
+    text = "import importlib, json, sys\ndef one():\n    try: exec('import wandb', {})\n    except ImportError: return 1.0\n"
+    with session(box, {"pack.py": text}) as opened:
+        assert asked(opened, "one") == [1.0]

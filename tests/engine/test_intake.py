@@ -94,6 +94,29 @@ def test_what_is_not_asked_for_is_left_where_it_is(kind: str, tmp_path: Path) ->
     assert taken(path).files == files
 
 
+@pytest.mark.parametrize("inside", ["", "alice/"])
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_folders_that_an_assignment_asks_for_beside_are_taken_where_they_are_there(
+    kind: str, inside: str, tmp_path: Path
+) -> None:
+    files = {"work.py": WORK, "tests/test_work.py": b"", "tests/data/a.json": b"{}"}
+    others = {"tests/__pycache__/x.pyc": b"", "docs/tests/b.py": b""}
+    all_of_them = {inside + name: data for name, data in (files | others).items()}
+    folder = write(tmp_path / "s", all_of_them)
+    path = folder
+    if kind == "zip":
+        path = zipped(tmp_path / "s.zip", dict(all_of_them))
+    elif kind == "tar":
+        path = tmp_path / "s.tar.gz"
+        with tarfile.open(path, "w:gz") as archive:
+            archive.add(folder, arcname=".")
+    found = read_submission(path, ["work"], ["tests", "more"])
+    assert found.files == files
+    assert "there is no folder more in the submission" in found.notes
+    assert not [note for note in found.notes if "folder tests" in note]
+    assert set(read_submission(path, ["work"]).files) == {"work.py"}
+
+
 @pytest.mark.parametrize("kind", ["folder", "zip"])
 @pytest.mark.parametrize("inside", ["", "alice_hw1/", "a/b/c/"])
 def test_a_folder_around_everything_is_looked_through_and_told(

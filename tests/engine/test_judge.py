@@ -14,7 +14,7 @@ from grader.box import wire
 from grader.course import Course
 from grader.errors import SandboxLost
 from grader.intake import read_submission
-from grader.judge.grade import _import_hints, judge, points
+from grader.judge.grade import _import_hints, judge, narrowed, points
 from grader.model import Limits, Outcome, Raised, Tolerance, Wall
 from grader.report.json import from_json, to_json
 from grader.sandbox.process import ChildProcess, ProcessSandbox
@@ -491,6 +491,23 @@ def test_files_of_an_earlier_module_that_are_to_blame_are_named(tmp_path: Path) 
     assert instead.outcomes == ALL_PASSED
 
 
+def test_a_check_that_only_waited_does_not_blame_an_earlier_file(tmp_path: Path) -> None:
+    module = dedented(FILES["assignments/sums/module.yaml"]) + "earlier: [base.py]\n"
+    key = dedented(REFERENCE)
+    course = make_course(
+        tmp_path / "course",
+        {
+            "assignments/sums/module.yaml": module,
+            "reference/work.py": key,
+            "reference/base.py": "BASE = 2.0\n",
+        },
+    )
+    files = {"work.py": key.replace("result += value", "pass"), "base.py": "BASE = 3.0\n"}
+    found = grade_files(course, tmp_path / "s", files, earlier={"base.py": b"BASE = 2.0\n"})
+    assert found.outcomes == ALL_PASSED | {"total": "failed", "later": "blocked"}
+    assert found.report.hints == ()
+
+
 def test_an_answer_of_many_times_the_length_is_wrong_without_being_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -513,3 +530,18 @@ def test_an_answer_of_many_times_the_length_is_wrong_without_being_read(
     assert fault is not None
     assert fault.outcome is Outcome.FAILED
     assert "468 KiB" in fault.mismatch.observed
+
+
+@pytest.mark.parametrize("guilty", [{"a"}, {"d"}, {"h"}, {"i"}, {"g", "h"}, {"a", "i"}])
+def test_the_files_to_blame_are_found_by_halving(guilty: set[str]) -> None:
+    """What is left is enough, and as small as halves can make it."""
+    tried = []
+
+    def enough(names: list[str]) -> bool:
+        tried.append(names)
+        return guilty <= set(names)
+
+    found = narrowed(list("abcdefghi"), enough)
+    assert guilty <= set(found)
+    assert len(tried) <= 8
+    assert len(found) == (9 if guilty == {"a", "i"} else 3 if len(guilty) == 2 else 1)

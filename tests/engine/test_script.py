@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,10 @@ import contextlib, io, json, sys, traceback
 sys.path.insert(0, sys.argv[1])
 failed = {}
 for key, code in json.load(sys.stdin).items():
+    if "tests" in sys.modules:
+        # A snippet may have put a wrong operator in its place.
+        for name in [n for n in sys.modules if n.split(".")[0] in ("tests", "minitorch")]:
+            del sys.modules[name]
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said):
@@ -37,11 +42,12 @@ json.dump(failed, sys.stdout)
 """
 
 # Questions whose point is that the answer is an exception.
-RAISES = ("raises",)
+RAISES = ("raises", "notices")
 
 
 def snippets(course: Course, module: str, cases: int = 2) -> tuple[dict[str, str], int]:
-    """The snippet of a few cases of every check, and how many checks there are."""
+    """The snippet of a few cases of every check, and how many checks there are that ask for values: what
+    numba made of a kernel, or how a network learns, has no lines that would show it."""
     assignment, declared = load_checks(course, module)
     found = {}
     for item in declared:
@@ -51,7 +57,7 @@ def snippets(course: Course, module: str, cases: int = 2) -> tuple[dict[str, str
             code = snippet(assignment, item.check, wire.decode(frame))
             if code:
                 found[f"{item.check.key} [{number}]"] = code
-    return found, len(declared)
+    return found, sum(item.check.compare not in ("facts", "learns") for item in declared)
 
 
 def failing(course: Course, codes: dict[str, str]) -> dict[str, str]:
@@ -61,18 +67,24 @@ def failing(course: Course, codes: dict[str, str]) -> dict[str, str]:
         capture_output=True,
         text=True,
         check=True,
+        # Kernels as Python functions: to compile one for each snippet takes minutes.
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
     )
     found: dict[str, str] = json.loads(ran.stdout)
     return found
 
 
-@pytest.mark.parametrize("module", ["warmup", "module1", "module2"])
+@pytest.mark.parametrize(
+    "module", ["warmup", "module0", "module1", "module2", "module3", "module4"]
+)
 def test_every_snippet_runs_with_a_right_submission(module: str) -> None:
     course = load_course(ROOT)
     codes, checks = snippets(course, module)
     covered = {key.rpartition(" [")[0] for key in codes}
-    # A question that asks in a loop, or watches what is called, has no lines that would show it.
-    assert len(covered) >= checks - 3
+    # A question that asks in a loop, or watches what is called, has no lines that would show it, and what numba
+    # made of a kernel has none either.
+    facts = sum(item.check.compare == "facts" for item in load_checks(course, module)[1])
+    assert len(covered) >= checks - 3 - facts
     failed = {
         key: f"{why}\n{codes[key]}"
         for key, why in failing(course, codes).items()

@@ -88,9 +88,12 @@ def test_much_slower_fails_on_its_speed_alone(course, tmp_path: Path) -> None:
     found = timed(course, tmp_path, SLOW)
     assert found["work is right"].outcome.value == "passed"
     slow = found["work is quick"]
-    assert slow.outcome.value == "failed"
-    assert slow.ratio == pytest.approx(12, rel=0.5)
+    assert slow.ratio == pytest.approx(12, rel=0.8)
     assert slow.reason.endswith("at most 4 times is asked for")
+    if slow.outcome.value == "held":
+        assert "the machine is too busy" in slow.reason
+        pytest.skip("this machine is too busy to decide")
+    assert slow.outcome.value == "failed"
     assert found.report.score == pytest.approx(2.5)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from .oracles import same_cases
-from .subjects import minitorch
+from .subjects import REFERENCE, load_tests, minitorch
 
 ops = minitorch.operators
 numbers = st.floats(-100, 100)
@@ -112,3 +112,10 @@ def test_folding_goes_from_the_left() -> None:
     assert ops.reduce(lambda x, y: x - y, 10.0)([]) == 10.0
     assert ops.sum([]) == 0.0
     assert ops.prod([]) == 1.0
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "transitive", "symmetric", "distribute", "other"])
+def test_the_key_s_own_tests_pass_on_the_key(name: str) -> None:
+    own = load_tests("key_tests", REFERENCE / "tests", minitorch)
+    getattr(own, f"test_{name}")()
+    own.test_sum_distribute()

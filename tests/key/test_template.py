@@ -15,7 +15,7 @@ import pytest
 
 from grader.template import Region, TemplateError, check, generate, regions, strip
 
-from .subjects import REFERENCE, TEMPLATE, load
+from .subjects import REFERENCE, TEMPLATE, load, load_tests
 
 
 def source(text: str) -> str:
@@ -377,7 +377,10 @@ def test_the_template_has_every_public_name_of_the_key() -> None:
 
 mt = load("template_minitorch", TEMPLATE / "minitorch")
 wu = load("template_warmup", TEMPLATE / "warmup.py")
+own = load_tests("template_tests", TEMPLATE / "tests", mt)
 sf = mt.scalar_functions
+fast = mt.fast_ops
+gpu = mt.cuda_ops
 SCALAR_ONE = ["Inv", "Neg", "Sigmoid", "ReLU", "Exp"]
 SCALAR_TWO = ["Mul", "LT", "EQ"]
 TENSOR_ONE = ["Sigmoid", "ReLU", "Log", "Exp"]
@@ -392,6 +395,12 @@ def tensors() -> list[Any]:
     return [mt.tensor([1.0, 2.0], requires_grad=True), mt.tensor([3.0, 4.0], requires_grad=True)]
 
 
+def kernel(dims: int) -> list[Any]:
+    """Arguments of a convolution of one cell by one weight."""
+    triple = [[0.0], [1] * (dims + 2), [1] * (dims + 2)]
+    return [*triple, 1, *triple, *triple, False]
+
+
 BLANKS: dict[str, tuple[str, Callable[[], Any]]] = {
     **{f"operators.{n}": ("0.1", lambda n=n: getattr(mt.operators, n)(1.0)) for n in
        ["id", "neg", "sigmoid", "relu", "log", "exp", "inv"]},
@@ -403,6 +412,11 @@ BLANKS: dict[str, tuple[str, Callable[[], Any]]] = {
     "operators.map": ("0.3", lambda: mt.operators.map(abs)),
     "operators.zipWith": ("0.3", lambda: mt.operators.zipWith(max)),
     "operators.reduce": ("0.3", lambda: mt.operators.reduce(max, 0.0)),
+    **{f"test_{n}": ("0.2", lambda n=n, k=count: getattr(own, f"test_{n}").hypothesis.inner_test(*k * [1.0]))
+       for n, count in {"sigmoid": 2, "transitive": 3, "symmetric": 2, "distribute": 3, "other": 1}.items()},
+    "test_sum_distribute": (
+        "0.3", lambda: own.test_sum_distribute.hypothesis.inner_test([1.0], [2.0])
+    ),
     **{f"Module.{n}": ("0.4", lambda n=n: getattr(mt.Module(), n)()) for n in
        ["train", "eval", "named_parameters", "parameters"]},
     "central_difference": ("1.1", lambda: mt.central_difference(abs, 1.0)),
@@ -442,6 +456,29 @@ BLANKS: dict[str, tuple[str, Callable[[], Any]]] = {
     "Tensor.mean": ("2.3", lambda: tensors()[0].mean()),
     "Tensor.all": ("2.3", lambda: tensors()[0].all()),
     "Tensor.sum(0)": ("2.1", lambda: tensors()[0].sum(0)),
+    # Uncompiled, which is quicker and says the same.
+    "fast tensor_map": ("3.1", lambda: fast.tensor_map(abs).py_func(*2 * tensors()[0].tuple())),
+    "fast tensor_zip": ("3.1", lambda: fast.tensor_zip(max).py_func(*3 * tensors()[0].tuple())),
+    "fast tensor_reduce": (
+        "3.1", lambda: fast.tensor_reduce(max).py_func(*2 * tensors()[0].tuple(), 0)
+    ),
+    "tensor_matrix_multiply": (
+        "3.2", lambda: fast._tensor_matrix_multiply(*3 * tensors()[0].tuple())
+    ),
+    "CUDA tensor_map": ("3.3", lambda: gpu.tensor_map(abs).py_func(*range(7))),
+    "CUDA tensor_zip": ("3.3", lambda: gpu.tensor_zip(max).py_func(*range(10))),
+    "CUDA tensor_reduce": ("3.3", lambda: gpu.tensor_reduce(max).py_func(*range(9))),
+    "sum_practice": ("3.3", lambda: gpu._sum_practice(*range(3))),
+    "mm_practice": ("3.4", lambda: gpu._mm_practice(*range(4))),
+    "CUDA tensor_matrix_multiply": ("3.4", lambda: gpu._tensor_matrix_multiply(*range(10))),
+    **{f"tensor_conv{n}d": (task, lambda n=n: getattr(mt.fast_conv, f"_tensor_conv{n}d")(*kernel(n)))
+       for n, task in [(1, "4.1"), (2, "4.2")]},
+    "tile": ("4.3", lambda: mt.tile(mt.Tensor.make([1.0], (1, 1, 1, 1), backend=mt.SimpleBackend), (1, 1))),
+    "avgpool2d": ("4.3", lambda: mt.avgpool2d(tensors()[0], (1, 1))),
+    **{n: ("4.4", lambda n=n: getattr(mt, n)(tensors()[0], 0)) for n in
+       ["argmax", "max", "softmax", "logsoftmax", "maxpool2d", "dropout"]},
+    "Max": ("4.4", lambda: mt.Max.forward(mt.Context(), *tensors())),
+    "Max back": ("4.4", lambda: mt.Max.backward(mt.Context(), tensors()[0])),
     "derivative": ("derivative", lambda: wu.derivative(abs)),
     **{f"warmup {n}": ("functions", lambda n=n: getattr(wu, n).forward(wu.Context(), 1.0)) for n in
        ["Neg", "Sin", "TimesFive", "Square"]},

@@ -8,11 +8,12 @@ printing or conversion methods.
 from __future__ import annotations
 
 import operator
+import os
 import types
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-from grader.box.bindings import training
+from grader.box.bindings import training, vintages
 from grader.box.bindings.plain import Context, Functions, number
 from grader.box.faults import Blocked, InputMutated, Missing
 from grader.box.imports import Package
@@ -60,7 +61,7 @@ TENSOR_STEPS: dict[str, Callable[..., Any]] = SCALAR_STEPS | {
     "view": lambda a, shape: a.view(*shape),
     "contiguous": lambda a: a.contiguous(),
 }
-OPERANDS = {"add": 2, "sub": 2, "mul": 2, "div": 2, "lt": 2, "gt": 2, "eq": 2, "is_close": 2}
+OPERANDS = dict.fromkeys(("add", "sub", "mul", "div", "lt", "gt", "eq", "is_close", "matmul"), 2)
 
 
 def innermost(error: BaseException) -> types.CodeType:
@@ -94,10 +95,26 @@ def execute(
 
 
 class MiniTorch(Functions):
-    """The vocabulary over a student's `minitorch` package."""
+    """The vocabulary over a student's `minitorch` package.
 
+    steps: the operations of a program over tensors.
+    """
+
+    steps: ClassVar[dict[str, Callable[..., Any]]] = TENSOR_STEPS
     matrices = False  # whether Tensors are to be multiplied by `@`
     number = staticmethod(number)  # `lt` and `eq` give 1.0 or True, as one likes
+    any_year = False  # whether packages of 2020 and 2021 can be asked as well
+
+    def __init__(self, package: Package, prefix: str) -> None:
+        super().__init__(package, prefix)
+        if not self.any_year:
+            self.refused = vintages.refusal(os.path.join(package.root, prefix))
+
+    def get(self, path: str) -> Any:
+        """As ever; Blocked for everything in a package of a year whose API is another one."""
+        if self.refused:
+            raise Blocked(self.refused)
+        return super().get(path)
 
     def context(self) -> Any:
         """The student's own Context, so that what it saves is read the way it saves it."""
@@ -256,7 +273,7 @@ class MiniTorch(Functions):
     ) -> Any:
         """The output of a program over the student's Tensors."""
         leaves = self.leaves(arrays, orders)
-        output = self.array(execute(TENSOR_STEPS, program, leaves))
+        output = self.array(execute(self.steps, program, leaves))
         self.unchanged(leaves, arrays)
         return output
 
@@ -285,7 +302,7 @@ class MiniTorch(Functions):
         `zero_grad_` is called before each of these.
         """
         leaves = self.leaves(arrays, orders)
-        output = execute(TENSOR_STEPS, program, leaves)
+        output = execute(self.steps, program, leaves)
         backward = self.attribute(output, "backward", "the result (a Tensor is expected)")
         backward(self.make(upstream, grad=False))
         for d in again:
@@ -364,7 +381,7 @@ class MiniTorch(Functions):
         shape: Sequence[int],
         order: Sequence[int],
         fill: float,
-        inputs: list[tuple[Any, Sequence[int]]],
+        inputs: Sequence[tuple[Any, Sequence[int]]],
         *extra: Any,
     ) -> Any:
         """What `tensor_map(fn)`, `tensor_zip(fn)` or `tensor_reduce(fn)` writes into an output of that

@@ -8,7 +8,16 @@ from typing import Any
 from grader.box.bindings import plain
 from grader.box.bindings.plain import Code, literal
 
-INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "lt": "<", "gt": ">", "eq": "=="}
+INFIX = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "div": "/",
+    "lt": "<",
+    "gt": ">",
+    "eq": "==",
+    "matmul": "@",
+}
 NUMBER_RIGHT = {
     "add_number": "+",
     "mul_number": "*",
@@ -25,6 +34,7 @@ class Script(plain.Script):
     """See the module's docstring."""
 
     context_source = "minitorch.autodiff"
+    backend = ""  # a further argument of every tensor
 
     def step(self, name: str, rest: list[Any], names: list[str]) -> str:
         """One step of a straight-line program as an expression."""
@@ -102,12 +112,14 @@ class Script(plain.Script):
             name = f"x{place}"
             order = None if orders is None else orders[place]
             if order is None or order == sorted(order):
-                self.lines.append(f"{name} = tensor({literal(array)})")
+                self.lines.append(f"{name} = tensor({literal(array)}{self.backend})")
             else:
                 # The same numbers, laid out in another order: a permuted view of a row-major tensor.
                 back = [order.index(axis) for axis in range(len(order))]
                 laid = literal(array.transpose(order))
-                self.lines.append(f"{name} = tensor({laid}).permute({', '.join(map(str, back))})")
+                self.lines.append(
+                    f"{name} = tensor({laid}{self.backend}).permute({', '.join(map(str, back))})"
+                )
             names.append(name)
         return names
 
@@ -128,10 +140,10 @@ class Script(plain.Script):
         names = self.tensors(arrays, orders)
         self.lines += [f"{name}.requires_grad_(True)" for name in names]
         output = self.program(program, names)
-        self.lines.append(f"{output}.backward(tensor({literal(upstream)}))")
+        self.lines.append(f"{output}.backward(tensor({literal(upstream)}{self.backend}))")
         for d in again:
             self.lines += [f"{name}.zero_grad_()" for name in names if forget]
-            self.lines.append(f"{output}.backward(tensor({literal(d)}))")
+            self.lines.append(f"{output}.backward(tensor({literal(d)}{self.backend}))")
         self.lines.append(f"print({output})")
         self.lines.append(f"print({', '.join(f'{name}.grad' for name in names)})")
 
@@ -141,13 +153,14 @@ class Script(plain.Script):
         names = self.tensors(arrays, None)
         for place, value in enumerate(extra):
             self.lines.append(
-                f"n{place} = tensor({literal(value if isinstance(value, list) else [value])})"
+                f"n{place} = tensor({literal(value if isinstance(value, list) else [value])}"
+                f"{self.backend})"
             )
             names.append(f"n{place}")
         self.lines += [
             "ctx = Context()",
             f"{short}.forward({', '.join(['ctx', *names])})",
-            f"print({short}.backward(ctx, tensor({literal(upstream)})))",
+            f"print({short}.backward(ctx, tensor({literal(upstream)}{self.backend})))",
         ]
 
     def integers(self, values: Any) -> Code:
@@ -187,17 +200,21 @@ class Script(plain.Script):
     def data_layout(self, data: Any) -> None:
         self.lines.append("print(data.shape, data.strides, data._storage)")
 
+    def kernel_of(self, name: str, function: Callable[..., float] | None) -> str:
+        """The expression of a kernel."""
+        return f"{self.take(f'tensor_ops.tensor_{name}')}({literal(function)})"
+
     def kernel(
         self,
         name: str,
-        function: Callable[..., float],
+        function: Callable[..., float] | None,
         shape: Any,
         order: Any,
         fill: float,
         inputs: list[tuple[Any, Any]],
         *extra: Any,
     ) -> None:
-        kernel = self.take(f"tensor_ops.tensor_{name}")
+        kernel = self.kernel_of(name, function)
         self.numpy()
         storage, sides, strides = laid_out(shape, order)
         self.lines.append(f"out = np.full({storage}, {fill!r})")
@@ -208,7 +225,7 @@ class Script(plain.Script):
             self.lines.append(f"in{place} = np.array({literal(numbers)})")
             arguments.append(f"in{place}, np.array({sides}), np.array({strides})")
         arguments += [repr(value) for value in extra]
-        self.lines.append(f"{kernel}({literal(function)})({', '.join(arguments)})")
+        self.lines.append(f"{kernel}({', '.join(arguments)})")
         _, sides, strides = laid_out(shape, order)
         places = [8 * stride for stride in strides]
         whole = f"out.reshape({sides})"

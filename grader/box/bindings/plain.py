@@ -70,10 +70,12 @@ def untrue(value: Any) -> Any:
 class Functions:
     """The vocabulary for `forward`/`backward` pairs over plain numbers, in any module.
 
-    number: how what `forward` and `backward` return is read.
+    number: how what `forward` and `backward` return is read; refused: why nothing of this submission can be
+    asked, or "".
     """
 
     number = staticmethod(untrue)
+    refused = ""
 
     def __init__(self, package: Package, prefix: str) -> None:
         self.package = package

@@ -95,4 +95,4 @@ def sum(ls):
 
 
 def prod(ls):
-    return int(np.prod(list(ls)))
+    return np.prod(list(ls))

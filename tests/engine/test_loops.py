@@ -1,0 +1,174 @@
+"""What is read in a kernel's source: places that several iterations of its parallel loop write, and no others."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from grader.box.bindings.loops import Shared, shared
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def read(text: str) -> list[Shared]:
+    """What is found in the last function of a text; it can call those before it."""
+    tree = ast.parse(textwrap.dedent(text))
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    return shared(list(functions.values())[-1], functions.get)
+
+
+WRONG = {
+    "an index made before the loop": """
+        def kernel(out, shape):
+            index = np.zeros(4)
+            for i in prange(len(out)):
+                to_index(i, shape, index)  # index
+                out[i] = index[0]
+    """,
+    "its other name": """
+        def kernel(out, shape):
+            index = np.zeros(4)
+            for i in numba.prange(len(out)):
+                mine = index
+                broadcast_index(other, shape, shape, mine)  # mine
+                out[i] = mine[0]
+    """,
+    "a part of it that all share": """
+        def kernel(out, shape):
+            indices = np.zeros((2, 4))
+            for i in prange(len(out)):
+                to_index(i, shape, indices[0])  # indices
+                out[i] = indices[0][0]
+    """,
+    "a function of the student's that fills it": """
+        def fill(n, places):
+            for k in range(4):
+                places[k] = n % 4
+
+        def kernel(out, shape):
+            index = np.zeros(4)
+            for i in prange(len(out)):
+                fill(i, index)  # index
+                out[i] = index[0]
+    """,
+    "a sum in one cell": """
+        def kernel(out, a, n):
+            for i in range(len(out)):
+                at = i * 2
+                for k in prange(n):
+                    out[at] += a[k]  # out
+    """,
+    "the loop over the sum of a product": """
+        def kernel(out, a, b, n):
+            for k in prange(n):
+                for i in range(n):
+                    for j in range(n):
+                        out[i * n + j] += a[i, k] * b[k, j]  # out
+    """,
+    "a count that goes from one iteration to the next": """
+        def kernel(out, a):
+            at = 0
+            for i in prange(len(out)):
+                out[at] = a[i]  # out
+                at += 1
+    """,
+}
+RIGHT = {
+    "an index of its own": """
+        def kernel(out, shape):
+            for i in prange(len(out)):
+                index = np.zeros(4)
+                again = index
+                to_index(i, shape, again)
+                again[2] = 0
+                out[place(index)] = 1.0
+    """,
+    "a row for each iteration": """
+        def kernel(out, shape):
+            indices = np.zeros((len(out), 4))
+            for i in prange(len(out)):
+                mine = indices[i]
+                to_index(i, shape, mine)
+                to_index(i, shape, indices[i])
+                indices[i, 0] = 3
+                out[i] = mine[0]
+    """,
+    "a row for each thread": """
+        def kernel(out, shape):
+            indices = np.zeros((8, 4))
+            for i in prange(len(out)):
+                to_index(i, shape, indices[numba.get_thread_id()])
+                out[i] = indices[get_thread_id()][0]
+    """,
+    "a number that numba sums up": """
+        def kernel(out, a):
+            total = 0.0
+            for i in prange(len(a)):
+                total += a[i]
+            out[0] = total
+    """,
+    "an inner parallel loop, which runs in turn": """
+        def kernel(out, n):
+            for i in prange(n):
+                mine = np.zeros(4)
+                for j in prange(n):
+                    mine[0] += j
+                out[i] = mine[0]
+    """,
+    "a share of the cells for each iteration": """
+        def kernel(out, n):
+            for share in prange(8):
+                index = np.zeros(4)
+                for i in range(share * n, (share + 1) * n):
+                    index[0] = i
+                    out[i] = index[0]
+    """,
+    "a function that writes where it is told": """
+        def put(out, at):
+            out[at] = 1.0
+
+        def kernel(out):
+            for i in prange(len(out)):
+                put(out, i)
+    """,
+    "a loop that is not parallel": """
+        def kernel(out, shape):
+            index = np.zeros(4)
+            for i in range(len(out)):
+                to_index(i, shape, index)
+                out[i] = index[0]
+    """,
+}
+
+
+@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
+def test_a_place_that_all_iterations_write_is_found(text: str) -> None:
+    lines = textwrap.dedent(text).splitlines()
+    (marked,) = [(n, line) for n, line in enumerate(lines, 1) if "# " in line]
+    (found,) = read(text)
+    assert (found.line, found.name) == (marked[0], marked[1].split("# ")[1])
+    assert "prange" in lines[found.loop - 1]
+
+
+@pytest.mark.parametrize("text", RIGHT.values(), ids=RIGHT)
+def test_what_each_iteration_has_for_itself_is_no_fault(text: str) -> None:
+    assert read(text) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ROOT / "reference" / "minitorch" / "fast_ops.py",
+        *(ROOT / "tests" / "wheat").glob("fast_*/minitorch/fast_ops.py"),
+    ],
+    ids=lambda path: path.parents[1].name,
+)
+def test_nothing_is_found_in_right_kernels(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = {n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+    assert [shared(function, functions.get) for function in functions.values()] == [
+        [] for _ in functions
+    ]
