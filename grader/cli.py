@@ -145,6 +145,20 @@ def complete_task(ctx: click.Context, param: click.Parameter, incomplete: str) -
     metavar="FILE",
     help="Write Gradescope's results.json; - likewise.",
 )
+@click.option(
+    "--markdown",
+    "markdown_to",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write it as Markdown, as for a job's summary; - likewise.",
+)
+@click.option(
+    "--junit",
+    "junit_to",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write it as JUnit XML; - likewise.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Print the score alone.")
 @click.option(
     "--verbose", "-v", is_flag=True, help="Tell all faults in full, and list the passed checks too."
@@ -160,6 +174,8 @@ def run(
     json_to: str | None,
     html_to: str | None,
     gradescope_to: str | None,
+    markdown_to: str | None,
+    junit_to: str | None,
     quiet: bool,
     verbose: bool,
     color: str,
@@ -174,7 +190,13 @@ def run(
         raise UsageError(
             unknown("module or command", module, [*course.settings.modules, *commands])
         )
-    outputs = {"json": json_to, "html": html_to, "gradescope": gradescope_to}
+    outputs = {
+        "json": json_to,
+        "html": html_to,
+        "gradescope": gradescope_to,
+        "markdown": markdown_to,
+        "junit": junit_to,
+    }
     wanted = {name: to for name, to in outputs.items() if to is not None}
     check_outputs(wanted)
     if submission == "":
@@ -780,18 +802,27 @@ def replay(
 
 
 @cli.command(short_help="Check or write the template that students start from.")
+@click.argument("module", required=False, shell_complete=complete_module)
 @click.option(
     "--check", "only_check", is_flag=True, help="Compare the committed template with the reference."
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Write it to this folder.")
 @COURSE
-def template(only_check: bool, output: Path | None, course_dir: Path | None) -> None:
-    """Makes `student_template/` from the marked regions of `reference/`, or checks that they agree."""
+def template(
+    module: str | None, only_check: bool, output: Path | None, course_dir: Path | None
+) -> None:
+    """Makes `student_template/` from the marked regions of `reference/`, or checks that they agree.
+
+    With MODULE and --output DIR: the whole repository that a student clones for that module, with the hand-out,
+    the public checks as a pack, a workflow for GitHub Actions and a README.
+    """
     from grader import template as stripping
-    from grader.bank import write_whole
     from grader.course import find_course
 
     course = find_course(Path.cwd(), course_dir)
+    if module is not None:
+        student_repository(course, module, output, only_check)
+        return
     target = output or course.root / "student_template"
     try:
         files = stripping.generate(course.reference)
@@ -805,14 +836,89 @@ def template(only_check: bool, output: Path | None, course_dir: Path | None) -> 
             raise SystemExit(1)
         put(f"{target}: {len(files)} files agree with {course.reference}")
         return
+    write_files(target, files)
+    put(f"wrote {len(files)} files to {target}")
+
+
+def student_repository(course: Course, module: str, output: Path | None, only_check: bool) -> None:
+    """Writes what a student clones, into a folder that is not there or empty."""
+    from grader.platforms import student
+
+    if only_check or output is None:
+        raise UsageError(
+            "grade template MODULE --output DIR: name a folder for the student's repository"
+        )
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UsageError(
+            f"{output}: is there already and not empty. Name a folder that is to be made"
+        )
+    if course.pack(module) is not None:
+        raise UsageError(f"{module} is a pack here: a template is made where the course is")
+    progress = Progress()
+    ready = load_banks(course, module, None, progress)
+    progress.clear()
+    made = student.files(course, ready)
+    write_files(output, made)
+    put(f"{output}: {len(made)} files. Try: cd {output} && grade {module}")
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    """Writes files below a folder, each whole or not at all."""
+    from grader.bank import write_whole
+
     for name, data in files.items():
-        path = target / name
+        path = folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, data)
         except OSError as error:
             raise OutputFault(f"{path}: cannot be written: {error.strerror}") from error
-    put(f"wrote {len(files)} files to {target}")
+
+
+@cli.command(short_help="Take your files of earlier modules along to the next.")
+@click.argument("module", shell_complete=complete_module)
+@click.option(
+    "--from",
+    "source",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The folder of your work on the module before.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be copied, and copy nothing.")
+@COURSE
+def start(module: str, source: Path, dry_run: bool, course_dir: Path | None) -> None:
+    """Copies your own files of earlier modules, which MODULE builds on, into this folder.
+
+    What was here under the same name is kept beside it as NAME.before, unless it is what you bring.
+    """
+    from grader.course import find_course
+    from grader.platforms import student
+
+    course = find_course(Path.cwd(), course_dir)
+    if not source.is_dir():
+        raise UsageError(f"--from {source}: there is no such folder")
+    if source.resolve() == course.root:
+        raise UsageError(f"--from {source}: that is this folder. Name the one of the module before")
+    found, absent = student.carried(course, module, source)
+    for name, data in found.items():
+        path = course.root / name
+        here = path.read_bytes() if path.is_file() else None
+        state = (
+            "the same"
+            if here == data
+            else "copied"
+            if here is None
+            else "copied, the old one is kept"
+        )
+        if here is not None and here != data and not dry_run:
+            write_files(course.root, {f"{name}.before": here})
+        if here != data and not dry_run:
+            write_files(course.root, {name: data})
+        put(f"{name}: {state if not dry_run or here == data else 'would be copied'}")
+    for name in absent:
+        put(f"{name}: not in {source}; the one here stays")
+    if not found:
+        put(f"{module} needs no file of an earlier module")
 
 
 @cli.command(short_help="The JSON Schema of a report.")

@@ -156,7 +156,7 @@ class Checks(pytest.File):
 
         ready = self.ready(module)
         assignment = ready.assignment
-        submission = read_submission(self.path.parent, assignment.expects)
+        submission = read_submission(self.path.parent, assignment.expects, assignment.also)
         isolation = self.course.settings.isolation
         box = choose(
             isolation.sandbox,

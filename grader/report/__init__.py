@@ -24,5 +24,6 @@ def _view(name: str) -> Callable[[Report], str]:
 
 
 VIEWS: dict[str, Callable[[Report], str]] = {
-    name: _view(name) for name in ("terminal", "html", "json", "gradescope", "markdown", "junit")
+    name: _view(name)
+    for name in ("terminal", "html", "json", "gradescope", "markdown", "junit", "annotations")
 }

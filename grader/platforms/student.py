@@ -1,0 +1,111 @@
+"""What a student gets for one module: the template, the hand-out, a pack with the public checks, and what runs
+them, on their machine and in GitHub Actions.
+
+`files` makes it, `carried` is what a student takes along from the module before. Nothing here writes a file.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from grader import pack, template
+from grader.bank import Module
+from grader.course import Course, load_module
+from grader.errors import UsageError
+
+WORKFLOW = ".github/workflows/grade.yml"
+
+
+def files(course: Course, module: Module) -> dict[str, bytes]:
+    """The files of a student's repository for a module, by their path in it.
+
+    Raises UsageError where the template cannot be made or no check is public.
+    """
+    name = module.assignment.name
+    settings = load_module(course, name)
+    try:
+        stripped = template.generate(course.reference)
+    except template.TemplateError as error:
+        raise UsageError(str(error)) from error
+    wanted = {*settings.expects, *settings.also}
+    found = {
+        path: data
+        for path, data in stripped.items()
+        if path.split("/")[0].removesuffix(".py") in wanted
+    }
+    handout = course.folder(name) / "handout.md"
+    if handout.is_file():
+        found["HANDOUT.md"] = handout.read_bytes()
+    public = pack.public(module)
+    values = {
+        "course": course.settings.course,
+        "name": name,
+        "title": settings.title,
+        "expects": settings.expects,
+        "also": settings.also,
+        "earlier": settings.earlier,
+        "seed": course.settings.seed,
+        "isolation": "auto",
+        "tasks": public.assignment.tasks,
+        "example_marker": "task" + public.assignment.tasks[-1].id.replace(".", "_"),
+        "previous": _previous(course, name),
+        "has_handout": "HANDOUT.md" in found,
+    }
+    for path, source in (
+        ("grader.yaml", "grader.yaml.j2"),
+        ("README.md", "readme.md.j2"),
+        (WORKFLOW, "grade.yml.j2"),
+        (".gitignore", "gitignore.j2"),
+    ):
+        found[path] = _environment().get_template(source).render(values).encode()
+    found[f"packs/{name}{pack.SUFFIX}"] = pack.make(course, module, "student")
+    return dict(sorted(found.items()))
+
+
+def carried(course: Course, name: str, source: Path) -> tuple[dict[str, bytes], list[str]]:
+    """The student's own files of earlier modules that a module needs, from the folder of their work on the one
+    before, and those that are not there."""
+    wanted = load_module(course, name).earlier
+    found, absent = {}, []
+    for path in wanted:
+        place = source / path
+        if place.is_symlink():
+            raise UsageError(f"{place}: this is a link. Put the file itself there")
+        if place.is_file():
+            found[path] = place.read_bytes()
+        else:
+            absent.append(path)
+    if wanted and not found:
+        raise UsageError(
+            f"{source}: none of the earlier files is there, such as {wanted[0]}. Name the folder of your work on "
+            "the module before"
+        )
+    return found, absent
+
+
+def _previous(course: Course, name: str) -> str:
+    place = course.settings.modules.index(name)
+    return course.settings.modules[place - 1] if place else ""
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    def quoted(text: Any) -> str:
+        """A text as a YAML scalar."""
+        escaped = str(text).replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("grader.platforms"),
+        autoescape=False,  # none of it is HTML, and all of it is the course's own
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["quoted"] = quoted
+    return environment

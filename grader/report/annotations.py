@@ -1,0 +1,57 @@
+"""The report as GitHub's workflow commands: each fault is an annotation, at the student's line where it is known.
+
+The form: https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands. Text of a student can
+end no command and begin none: what has a meaning in one is written as its code.
+"""
+
+from __future__ import annotations
+
+import re
+
+from grader.model import Outcome, Report, Verdict
+from grader.report.outline import WAITING, held_line, mismatch_line, score_line, sentences
+from grader.report.text import cut, one_line, points, visible
+
+MOST = 10  # GitHub shows no more of one kind for a step
+_PLACE = re.compile(r"([\w./-]+\.py):(\d+)\b")
+
+
+def render(report: Report) -> str:
+    """An error for each of the first faults, then the score as a notice."""
+    faults = [
+        v for v in report.checks if v.outcome is not Outcome.PASSED and v.outcome not in WAITING
+    ]
+    lines = [_annotation(verdict) for verdict in faults[: MOST - 1]]
+    if len(faults) >= MOST:
+        more = f"{len(faults) - MOST + 1} more checks failed: see the job's summary"
+        lines.append(f"::error title={_property('More')}::{_data(more)}")
+    if report.score is None:
+        lines.append(f"::warning title=No score yet::{_data(held_line(report))}")
+    title = _property(one_line(visible(report.title)))
+    lines.append(f"::notice title={title}::{_data(score_line(report))}")
+    return "\n".join(lines) + "\n"
+
+
+def _annotation(verdict: Verdict) -> str:
+    example = verdict.counterexample
+    place = _PLACE.match(visible(example.where[0])) if example and example.where else None
+    where = f"file={_property(place[1])},line={place[2]}," if place else ""
+    title = _property(
+        f"{one_line(visible(verdict.title))} ({points(verdict.score)} / {points(verdict.max_score)})"
+    )
+    said = sentences(verdict) or ([mismatch_line(example)] if example else [])
+    inputs = [
+        f"{visible(k)} = {visible(v)}" for k, v in (example.inputs if example else {}).items()
+    ]
+    text = "\n".join(filter(None, [*said, *inputs])) or verdict.outcome.value
+    return f"::error {where}title={title}::{_data(cut(text, characters=1500, lines=20))}"
+
+
+def _data(text: str) -> str:
+    """What a command says."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """A value before the second pair of colons."""
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
