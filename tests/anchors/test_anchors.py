@@ -9,7 +9,7 @@ from drawn import PRELOAD
 
 from grader.course import Course
 from grader.intake import read_folder
-from grader.judge.grade import grade
+from grader.judge.grade import grade, without_speed
 from grader.model import Outcome, Report
 from grader.sandbox import Sandbox
 from grader.sandbox.choose import docker_available
@@ -61,7 +61,8 @@ def test_the_reference_earns_every_point(module, course, banks, sandbox) -> None
     points = sum(task.points for task in assignment.tasks)
     assert report.score == report.max_score == points > 0
     assert report.hints == ()
-    assert report.notes == assignment.left_out
+    # How quick it is beside itself is no question for a machine that others work on.
+    assert report.notes == without_speed(banks.module(module)).assignment.left_out
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -28,7 +28,7 @@ ONE_A, ONE_B = (
     "tensor_matrix_multiply uses the one matrix of a",
     "tensor_matrix_multiply uses the one matrix of b",
 )
-MATMUL_OUT = "tensor_matrix_multiply writes"
+MATMUL_OUT = "tensor_matrix_multiply writes through"
 SIZES = "tensor_matrix_multiply is right for sizes"
 A_AT_B = "a @ b for two matrices"
 OF_MATRICES, OF_BATCHES = (f"The gradients of a @ b for two {what}" for what in ("matric", "batch"))

@@ -74,7 +74,7 @@ OFTEN = ("fast_aligned", "fast_wrapped", "nets_flat")
 COMPILED = [
     pytest.param(
         folder,
-        modules(variant(folder))[0],
+        modules(folder, variant(folder))[0],
         id=folder.name,
         marks=() if folder.name in OFTEN else pytest.mark.slow,
     )
