@@ -419,7 +419,8 @@ class Grading:
             alike = [p for p in faults if faults[p].outcome is Outcome.FAILED]
             alike = alike[:: math.ceil(len(alike) / WITNESSES)]
             why = diagnose(
-                [_failure(frame, fault)] + [_failure(bank.cases[p], faults[p]) for p in alike]
+                [_failure(frame, fault)] + [_failure(bank.cases[p], faults[p]) for p in alike],
+                right=1 - len(faults) / len(bank.cases),
             )
             if check.mode == SIMULATOR and fault.mismatch.observed == "nan":
                 why = UNWRITTEN
@@ -527,14 +528,19 @@ class Grading:
         mutated = fault.mismatch.kind == "mutated"
         answered = fault.outcome is Outcome.FAILED and not mutated
         changed = fault.observed.message.split(", ") if mutated else []
+        expected = show(fault.expected) if fault.expected is not None else ""
+        observed = show(fault.observed) if answered else fault.mismatch.observed
+        if check.compare == "binomial":  # of many counts, the one that is wrong says it all
+            expected = fault.mismatch.expected if answered else "counts as chance makes them"
+            observed = fault.mismatch.observed
         return Counterexample(
-            inputs={name: show(value) for name, value in inputs.items()},
+            inputs={name: show(value, inside=True) for name, value in inputs.items()},
             mismatch=fault.mismatch,
             shrunk=shrunk,
             diagnosis=diagnosis,
             snippet=snippet(self.assignment, check, inputs, changed),
-            expected=show(fault.expected) if fault.expected is not None else "",
-            observed=show(fault.observed) if answered else fault.mismatch.observed,
+            expected=expected,
+            observed=observed,
             where=fault.where,
             index=place,
         )

@@ -54,7 +54,7 @@ def one_number(value: Any) -> float:
     """A number; TypeError for anything else, a function that waits for more arguments above all."""
     read = number(value)
     if type(read) is not float:
-        raise TypeError(f"{type(value).__name__} in place of a number")
+        raise TypeError(f"a {type_name(type(value))} stands where a number is expected")
     return read
 
 
@@ -158,8 +158,13 @@ class Modules(MiniTorch):
         returned = self.method(root, "named_parameters")()
         if issubclass(type(returned), dict):
             returned = dict.items(returned)
-        pairs = []
-        for name, parameter in returned:
+        pairs: list[list[Any]] = []
+        for pair in returned:
+            try:
+                name, parameter = pair
+            except (TypeError, ValueError):
+                pairs.append([f"no pair but a {type_name(type(pair))}"])
+                continue
             word = str.__str__(name) if issubclass(type(name), str) else name
             pairs.append([word, self.value(parameter)])
             if len(pairs) > MAX_ITEMS:
