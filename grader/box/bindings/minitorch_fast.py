@@ -8,6 +8,7 @@ itself, and is told in words that name the student's own lines.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import os
 import re
@@ -398,6 +399,7 @@ class Fast(MiniTorch):
         """Looks up the functions that a kernel calls, as its own module and the functions around it name them."""
         scope = scope_of(function)
 
+        @functools.cache
         def find(name: str) -> ast.FunctionDef | None:
             value = scope.get(name)
             return self.definition(getattr(value, "py_func", value))
