@@ -278,7 +278,7 @@ def filled(call: ast.Call, varies: set[str], find: Find, depth: int) -> list[Fil
     # The course's own functions are known to fill an index from its first place to its last.
     place = WRITERS.get(called(call), len(call.args))
     index = call.args[place] if place < len(call.args) else given.get(FILLED)
-    if called(call) in WRITERS and index is not None:
-        if not written or any(given[name] is index for name, _ in written):
-            return [Filled(index, False, False)]
+    usual = not written or any(given[name] is index for name, _ in written)
+    if called(call) in WRITERS and index is not None and usual:
+        return [Filled(index, False, False)]
     return [Filled(given[name], varied, adds) for (name, varied), adds in written.items()]
