@@ -429,7 +429,7 @@ multiplication.check(
     weight=2,
     on="compiled",
     cases=FEW,
-    after=["numba compiles tensor_matrix_multiply"],
+    after=["numba compiles tensor_zip", "numba compiles tensor_matrix_multiply"],
 )
 
 

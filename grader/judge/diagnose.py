@@ -12,11 +12,24 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from grader.box.modes import COMPILED, PLAIN, SIMULATOR
 from grader.model import Mismatch
 
 Flat = list[float]
 NEAR = 1e-7
 MOST = 0.75
+UNDEFINED = "The answer is not a number: look for 0/0, inf - inf, or the log of a negative number."
+# What else is not a number in some run modes.
+NOT_A_NUMBER = {
+    SIMULATOR: (
+        "The answer is not a number, as shared and local memory is until it is written: is a cell read that no "
+        "thread has filled by then? Look for a syncthreads that is missing, and for cells that nothing is put into."
+    ),
+    COMPILED: (
+        "The answer is not a number, as is all that lies before and behind a storage: look for a place "
+        "outside of it."
+    ),
+}
 
 
 class Failure(NamedTuple):
@@ -28,10 +41,11 @@ class Failure(NamedTuple):
     mismatch: Mismatch
 
 
-def diagnose(failures: Sequence[Failure]) -> str:
+def diagnose(failures: Sequence[Failure], mode: str = PLAIN) -> str:
     """One sentence that fits at least three quarters of the failing cases, or "".
 
-    failures: the case that is shown first, then others of the same check; ten or so are enough.
+    failures: the case that is shown first, then others of the same check; ten or so are enough. mode: the
+    run mode that they come from.
     """
     if not failures:
         return ""
@@ -60,7 +74,7 @@ def diagnose(failures: Sequence[Failure]) -> str:
         # another sentence.
         fits = count >= MOST * len(failures) and rule(failures[0]) != ""
         if fits and (rule is not _flipped or _both_ways(failures)):
-            return sentence
+            return NOT_A_NUMBER.get(mode, sentence) if sentence == UNDEFINED else sentence
     return ""
 
 
@@ -155,9 +169,7 @@ def _shape(failure: Failure) -> str:
 def _nan(failure: Failure) -> str:
     e, o = _leaves(failure)
     if any(math.isnan(x) for x in o) and not any(math.isnan(x) for x in e):
-        return (
-            "The answer is not a number: look for 0/0, inf - inf, or the log of a negative number."
-        )
+        return UNDEFINED
     if any(math.isinf(x) for x in o) and not any(math.isinf(x) for x in e):
         return (
             "The answer overflows: rewrite the formula so that it never raises e to a large power."

@@ -411,7 +411,8 @@ class Grading:
             alike = [p for p in faults if faults[p].outcome is Outcome.FAILED]
             alike = alike[:: math.ceil(len(alike) / WITNESSES)]
             why = diagnose(
-                [_failure(frame, fault)] + [_failure(bank.cases[p], faults[p]) for p in alike]
+                [_failure(frame, fault)] + [_failure(bank.cases[p], faults[p]) for p in alike],
+                check.mode,
             )
         example = self._counterexample(check, frame, fault, place, shrunk=shrunk, diagnosis=why)
         return self._verdict(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from grader.box.modes import COMPILED, SIMULATOR
 from grader.judge.compare import close
 from grader.judge.diagnose import MOST, Failure, diagnose
 from grader.model import Mismatch, Tolerance
@@ -90,6 +91,17 @@ def test_a_common_mistake_is_named(sentence: str) -> None:
     found = failures(*SAID[sentence], numbers())
     assert found
     assert sentence.lower() in diagnose(found).lower()
+
+
+@pytest.mark.parametrize(
+    ("mode", "sentence"),
+    [(SIMULATOR, "shared and local memory"), (COMPILED, "before and behind a storage")],
+)
+def test_what_else_is_not_a_number_in_a_run_mode(mode: str, sentence: str) -> None:
+    found = failures(lambda i: i["x"], lambda i: float("nan"), numbers())
+    assert sentence in diagnose(found, mode)
+    zero = failures(lambda i: i["a"] * 2, lambda i: i["a"] * 0, numbers())
+    assert diagnose(zero, mode) == diagnose(zero) != ""
 
 
 SILENT: dict[str, Answer] = {

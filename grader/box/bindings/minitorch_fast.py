@@ -31,9 +31,11 @@ MATMUL = "matrix_multiply"
 
 
 class Compilation(NamedTuple):
-    """What came of the first call of a kernel: the kernels compiled for it, warnings, and what was raised."""
+    """What came of the first call of a kernel: the kernels compiled for it, the parallel functions inside them,
+    warnings, and what was raised."""
 
     compiled: list[Any]
+    inside: list[Any]
     warnings: list[str]
     error: BaseException | None
 
@@ -204,15 +206,14 @@ class Fast(MiniTorch):
                 raise
             except Exception as raised:
                 error = raised
-        if type(kernel) is CPUDispatcher:
-            chosen = [kernel]
-        else:
-            # A plain function around compiled ones: those that are the student's and take a storage.
-            met = [entry.data.get("dispatcher") for _, entry in recorder.buffer]
-            met += self.reached(kernel, CPUDispatcher)
-            seen = {id(d): d for d in met if type(d) is CPUDispatcher}
-            chosen = [d for d in seen.values() if self.own(d.py_func) and takes_storage(d)]
-        found = Compilation(chosen, [str(w.message) for w in caught], error)
+        met = [entry.data.get("dispatcher") for _, entry in recorder.buffer]
+        met += self.reached(getattr(kernel, "py_func", kernel), CPUDispatcher)
+        seen = {id(d): d for d in met if type(d) is CPUDispatcher and d is not kernel}
+        met = [d for d in seen.values() if self.own(d.py_func) and takes_storage(d)]
+        # The kernel itself, or, in a plain function, those that it calls.
+        chosen = [kernel] if type(kernel) is CPUDispatcher else met
+        inside = [d for d in met if d not in chosen and d.targetoptions.get("parallel")]
+        found = Compilation(chosen, inside, [str(w.message) for w in caught], error)
         self.compilations[name] = found
         return found
 
@@ -264,6 +265,11 @@ class Fast(MiniTorch):
         asked = next((line[4:] for line in lines if line.startswith(">>> ")), "")
         if sentence.startswith("No implementation of function") and asked:
             sentence = f"numba has no {asked}"
+        if sentence == "Overwrite of parallel loop index":
+            sentence = (
+                "numba takes a plain copy of the variable of a prange for the variable itself, which may not "
+                "be changed: write `rest = i + 0`, and change rest"
+            )
         where = self.line_of(error, text)
         return f"{where}{sentence}"[:400]
 
@@ -294,7 +300,7 @@ class Fast(MiniTorch):
         found = self.compilation(name, function)
         told: list[str] = []
         shares = False
-        for kernel in found.compiled:
+        for kernel in [*found.compiled, *found.inside]:
             definition = self.definition(kernel.py_func)
             for overload in kernel.overloads.values():
                 diagnostics = overload.metadata.get("parfor_diagnostics")
@@ -305,7 +311,7 @@ class Fast(MiniTorch):
         told = list(dict.fromkeys(told))
         if shares:
             return {"parallel": "yes", "told": " ".join(told)}
-        if not any(kernel.targetoptions.get("parallel") for kernel in found.compiled):
+        if not any(k.targetoptions.get("parallel") for k in [*found.compiled, *found.inside]):
             return {"parallel": "no: it is compiled without parallel=True", "told": ""}
         why = (
             refused[0] if refused else "numba finds no prange in it that it can share among threads"
@@ -380,7 +386,7 @@ class Fast(MiniTorch):
         """Whether the iterations of a kernel's parallel loop keep out of each other's way: by its source, and
         by calling it many times on more threads than there are cores."""
         found = self.compilation(name, function)
-        for kernel in found.compiled:
+        for kernel in [*found.compiled, *found.inside]:
             definition = self.definition(kernel.py_func)
             if definition is None:
                 continue
