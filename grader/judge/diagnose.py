@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from grader.box.modes import COMPILED, PLAIN, SIMULATOR
@@ -73,7 +73,8 @@ def diagnose(failures: Sequence[Failure], mode: str = PLAIN) -> str:
         # The rule must have something to say on the case that is shown, be it, for that case is small,
         # another sentence.
         fits = count >= MOST * len(failures) and rule(failures[0]) != ""
-        if fits and (rule is not _flipped or _both_ways(failures)):
+        enough = ENOUGH.get(rule)
+        if fits and (enough is None or enough(failures)):
             return NOT_A_NUMBER.get(mode, sentence) if sentence == UNDEFINED else sentence
     return ""
 
@@ -278,6 +279,11 @@ def _both_ways(failures: Sequence[Failure]) -> bool:
     return {x for failure in failures for x in _leaves(failure)[0]} == {0.0, 1.0}
 
 
+def _several(failures: Sequence[Failure]) -> bool:
+    """Whether there are numbers enough: any two differ by something."""
+    return len({x for failure in failures for x in _leaves(failure)[0]}) > 2
+
+
 def _shifted(failure: Failure) -> str:
     e, o = _leaves(failure)
     if e and len(e) == len(o):
@@ -285,3 +291,10 @@ def _shifted(failure: Failure) -> str:
         if abs(shift) > NEAR and _same([x + shift for x in e], o):
             return f"Every number is off by {shift:g}: is a starting value wrong?"
     return ""
+
+
+# What must hold of all failures together, beside what a rule looks for in each.
+ENOUGH: dict[object, Callable[[Sequence[Failure]], bool]] = {
+    _flipped: _both_ways,
+    _shifted: _several,
+}
