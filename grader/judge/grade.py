@@ -524,8 +524,8 @@ class Grading:
             shrunk=shrunk,
             diagnosis=diagnosis,
             snippet=snippet(self.assignment, check, inputs, changed),
-            expected=show(fault.expected) if fault.expected is not None else "",
-            observed=show(fault.observed) if answered else fault.mismatch.observed,
+            expected=show(_asked(check, fault.expected)) if fault.expected is not None else "",
+            observed=show(_asked(check, fault.observed)) if answered else fault.mismatch.observed,
             where=fault.where,
             index=place,
         )
@@ -564,6 +564,13 @@ class Grading:
             remark=remark,
             ratio=ratio,
         )
+
+
+def _asked(check: Check, answer: Any) -> Any:
+    """An answer without what is told beside it and not compared: of the reference that is of no use."""
+    if check.compare == "facts" and isinstance(answer, dict):
+        return {name: fact for name, fact in answer.items() if name != TOLD}
+    return answer
 
 
 def _told(check: Check, answers: Sequence[bytes]) -> str:

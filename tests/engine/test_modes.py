@@ -116,6 +116,14 @@ def test_a_kernel_that_is_not_compiled_fails_by_a_fact(kernels, tmp_path: Path) 
     assert found["double is"].reason == "expected yes at compiled, got 'no, it is a function'"
 
 
+def test_what_is_told_beside_the_facts_is_not_what_was_expected(kernels, tmp_path: Path) -> None:
+    found = grade_files(kernels, tmp_path / "s", {"work.py": "def double(x): return 2.0 * x"})
+    example = found["double is"].counterexample
+    assert example is not None
+    assert example.expected == "compiled: 'yes'"
+    assert example.observed == "compiled: 'no, it is a function'"
+
+
 def test_an_unknown_mode_is_told(tmp_path: Path) -> None:
     wrong = CHECKS.replace('on="simulator"', 'on="simulater"')
     course = make_course(tmp_path, {**FILES, "assignments/sums/checks.py": wrong})

@@ -238,6 +238,9 @@ class Fast(MiniTorch):
         """Whether numba compiles a kernel to machine code that uses no Python objects."""
         found = self.compilation(name, function)
         spoken = f"tensor_{name}"
+        if switched_off():
+            no = "no: NUMBA_DISABLE_JIT is set in the submission, which turns numba's compiler off"
+            return {"compiled": no, "told": ""}
         if not found.compiled:
             what = "is" if name in self.whole else "gives"
             no = f"no: {spoken} {what} a plain Python function, and nothing of it is compiled"
@@ -419,7 +422,8 @@ class Fast(MiniTorch):
         def run() -> bytes:
             return bytes(self.large(name, function).tobytes())
 
-        most = int(numba.get_num_threads())
+        settings: Any = numba.config
+        most = int(settings.NUMBA_NUM_THREADS)  # and not how many the submission has set
         try:
             numba.set_num_threads(1)
             alone = run()
@@ -440,6 +444,14 @@ def grid(shape: Sequence[int], first: int = 0) -> Any:
 
     cells = int(np.prod(shape))
     return ((np.arange(first, first + cells) * 37) % 129 - 64.0).reshape(shape) / 8
+
+
+def switched_off() -> bool:
+    """Whether numba's compiler is off now, or will be when numba next looks at the environment."""
+    import numba
+
+    settings: Any = numba.config
+    return bool(settings.DISABLE_JIT) or os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 def takes_storage(kernel: Any) -> bool:
