@@ -525,7 +525,7 @@ class Grading:
             diagnosis=diagnosis,
             snippet=snippet(self.assignment, check, inputs, changed),
             expected=show(_asked(check, fault.expected)) if fault.expected is not None else "",
-            observed=show(_asked(check, fault.observed)) if answered else fault.mismatch.observed,
+            observed=show(fault.observed) if answered else fault.mismatch.observed,
             where=fault.where,
             index=place,
         )
