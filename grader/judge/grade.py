@@ -525,7 +525,9 @@ class Grading:
             diagnosis=diagnosis,
             snippet=snippet(self.assignment, check, inputs, changed),
             expected=show(_asked(check, fault.expected)) if fault.expected is not None else "",
-            observed=show(fault.observed) if answered else fault.mismatch.observed,
+            observed=show(_asked(check, fault.observed, told=True))
+            if answered
+            else fault.mismatch.observed,
             where=fault.where,
             index=place,
         )
@@ -566,10 +568,10 @@ class Grading:
         )
 
 
-def _asked(check: Check, answer: Any) -> Any:
-    """An answer without what is told beside it and not compared: of the reference that is of no use."""
+def _asked(check: Check, answer: Any, *, told: bool = False) -> Any:
+    """An answer without what is told beside it, which is not compared. told: with it, if there is something."""
     if check.compare == "facts" and isinstance(answer, dict):
-        return {name: fact for name, fact in answer.items() if name != TOLD}
+        return {name: fact for name, fact in answer.items() if name != TOLD or (told and fact)}
     return answer
 
 
