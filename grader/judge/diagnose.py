@@ -10,14 +10,27 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from grader.box.modes import COMPILED, PLAIN, SIMULATOR
 from grader.model import Mismatch
 
 Flat = list[float]
 NEAR = 1e-7
 MOST = 0.75
+UNDEFINED = "The answer is not a number: look for 0/0, inf - inf, or the log of a negative number."
+# What else is not a number in some run modes.
+NOT_A_NUMBER = {
+    SIMULATOR: (
+        "The answer is not a number, as shared and local memory is until it is written: is a cell read that no "
+        "thread has filled by then? Look for a syncthreads that is missing, and for cells that nothing is put into."
+    ),
+    COMPILED: (
+        "The answer is not a number, as is all that lies before and behind a storage: look for a place "
+        "outside of it."
+    ),
+}
 
 
 class Failure(NamedTuple):
@@ -29,11 +42,11 @@ class Failure(NamedTuple):
     mismatch: Mismatch
 
 
-def diagnose(failures: Sequence[Failure], right: float = 0.0) -> str:
+def diagnose(failures: Sequence[Failure], mode: str = PLAIN, *, right: float = 0.0) -> str:
     """One sentence that fits at least three quarters of the failing cases, or "".
 
-    failures: the case that is shown first, then others of the same check; ten or so are enough; right: the
-    share of all cases of the check that were answered rightly.
+    failures: the case that is shown first, then others of the same check; ten or so are enough. mode: the
+    run mode that they come from; right: the share of all cases of the check that were answered rightly.
     """
     if not failures:
         return ""
@@ -64,15 +77,15 @@ def diagnose(failures: Sequence[Failure], right: float = 0.0) -> str:
         fits = count >= MOST * len(failures) and rule(failures[0]) != ""
         if rule is _flipped:
             # A test that is always true is not reversed, nor is one that is mostly right.
-            fits = fits and _both_ways(failures) and right < 0.5
+            fits = fits and right < 0.5
         if rule is _one_way:
-            fits = count == len(
-                failures
-            )  # of two sides, the case that is shown must not be on the other
+            # Of two sides, the case that is shown must not be on the other.
+            fits = count == len(failures)
         if rule is _shifted:
             fits = fits and not all(_truths(failure) for failure in failures)
-        if fits:
-            return sentence
+        enough = ENOUGH.get(rule)
+        if fits and (enough is None or enough(failures)):
+            return NOT_A_NUMBER.get(mode, sentence) if sentence == UNDEFINED else sentence
     return ""
 
 
@@ -170,9 +183,7 @@ def _shape(failure: Failure) -> str:
 def _nan(failure: Failure) -> str:
     e, o = _leaves(failure)
     if any(math.isnan(x) for x in o) and not any(math.isnan(x) for x in e):
-        return (
-            "The answer is not a number: look for 0/0, inf - inf, or the log of a negative number."
-        )
+        return UNDEFINED
     if any(math.isinf(x) for x in o) and not any(math.isinf(x) for x in e):
         return (
             "The answer overflows: rewrite the formula so that it never raises e to a large power."
@@ -300,6 +311,11 @@ def _both_ways(failures: Sequence[Failure]) -> bool:
     return {x for failure in failures for x in _leaves(failure)[0]} == {0.0, 1.0}
 
 
+def _several(failures: Sequence[Failure]) -> bool:
+    """Whether there are numbers enough: any two differ by something."""
+    return len({x for failure in failures for x in _leaves(failure)[0]}) > 2
+
+
 def _shifted(failure: Failure) -> str:
     e, o = _leaves(failure)
     if e and len(e) == len(o) and not isinstance(failure.expected, dict):
@@ -309,3 +325,10 @@ def _shifted(failure: Failure) -> str:
             many = any(isinstance(x, list) or hasattr(x, "dtype") for x in failure.inputs.values())
             return f"{said}: is a starting value wrong?" if many else f"{said}."
     return ""
+
+
+# What must hold of all failures together, beside what a rule looks for in each.
+ENOUGH: dict[object, Callable[[Sequence[Failure]], bool]] = {
+    _flipped: _both_ways,
+    _shifted: _several,
+}

@@ -20,7 +20,7 @@ import msgspec
 import grader
 from grader.bank import Module, size
 from grader.box import wire
-from grader.box.modes import MODES, PLAIN, PYTHON, SIMULATOR
+from grader.box.modes import MODES, PLAIN, PYTHON
 from grader.box.wire import WireError
 from grader.errors import SandboxLost
 from grader.judge import speed
@@ -70,10 +70,6 @@ _ENDS = {
 
 
 NOT_REACHED = "not reached:"
-UNWRITTEN = (
-    "A cell of shared memory was read that no thread had written by then (it holds nan here): is a barrier "
-    "missing, or a place beyond the end left as it was?"
-)
 WAITS = "waits for"
 # Modes without a compiler, in which files can be tried one by one.
 QUICK_MODES = (PLAIN, PYTHON)
@@ -410,7 +406,12 @@ class Grading:
             )
         if check.compare == "facts":
             return self._verdict(
-                check, fault.outcome, cases=compared, seconds=seconds, reason=_fact(fault)
+                check,
+                fault.outcome,
+                cases=compared,
+                seconds=seconds,
+                reason=_fact(fault),
+                remark=_remark(fault.observed),
             )
         frame, fault, shrunk = self._smallest(check, bank, faults, place, compared, session)
         why = ""
@@ -420,10 +421,9 @@ class Grading:
             alike = alike[:: math.ceil(len(alike) / WITNESSES)]
             why = diagnose(
                 [_failure(frame, fault)] + [_failure(bank.cases[p], faults[p]) for p in alike],
+                mode=check.mode,
                 right=1 - len(faults) / len(bank.cases),
             )
-            if check.mode == SIMULATOR and fault.mismatch.observed == "nan":
-                why = UNWRITTEN
         example = self._counterexample(check, frame, fault, place, shrunk=shrunk, diagnosis=why)
         return self._verdict(
             check,
@@ -582,15 +582,16 @@ class Grading:
 
 
 def _told(check: Check, answers: Sequence[bytes]) -> str:
-    """What a check found out beside right and wrong, in the submission's own words: cut and cleaned."""
+    """What a check found out beside right and wrong."""
     if check.compare != "facts":
         return ""
-    for frame in answers:
-        answer = wire.decode(frame)
-        told = answer.get(TOLD) if isinstance(answer, dict) else None
-        if type(told) is str and told:
-            return wire.clean(told, 1000)
-    return ""
+    return next(filter(None, (_remark(wire.decode(frame)) for frame in answers)), "")
+
+
+def _remark(answer: Any) -> str:
+    """What is told beside facts, in the submission's own words: cut and cleaned."""
+    told = answer.get(TOLD) if isinstance(answer, dict) else None
+    return wire.clean(told, 1000) if type(told) is str else ""
 
 
 def without_speed(module: Module) -> Module:

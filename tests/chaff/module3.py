@@ -9,6 +9,7 @@ plain = Kind("module3", FILE, "fast_plain")
 aligned = Kind("module3", FILE, "fast_aligned")
 blocked = Kind("module3", FILE, "fast_blocked")
 wrapped = Kind("module3", FILE, "fast_wrapped")
+by_hand = Kind("module3", FILE, "fast_by_hand")
 key = Kind("module3", FILE)
 functions = Kind("module3", "minitorch/tensor_functions.py")
 
@@ -544,6 +545,47 @@ MISTAKES = [
             ),
         ],
         right("map"),
+    ),
+    plain(
+        "numba's compiler is switched off, which a course advises for debugging",
+        "import numpy as np\n",
+        "import os\n\nimport numpy as np\n\nos.environ['NUMBA_DISABLE_JIT'] = '1'\n",
+        compiles("map"),
+        compiles("matrix_multiply"),
+    ),
+    plain.edited(
+        "two indices serve all iterations of map in turn, on what should be a single thread",
+        [
+            (
+                "import numpy as np\n",
+                "import numba\nimport numpy as np\n\nnumba.set_num_threads(1)\n",
+            ),
+            (
+                MAP_LOOP,
+                """\
+        indices = np.zeros((4, MAX_DIMS), dtype=np.int32)
+        for i in prange(len(out)):
+            out_index = indices[i % 2]
+            in_index = indices[2 + i % 2]
+""",
+            ),
+        ],
+        apart("map"),
+    ),
+    by_hand.edited(
+        "all iterations of a loop that stands in a function share their sum",
+        [
+            (
+                "a_strides, size, step):\n        for i in prange(out.size):\n",
+                "a_strides, size, step):\n        acc = np.zeros(1)\n        for i in prange(out.size):\n",
+            ),
+            ("            acc = out[o]\n", "            acc[0] = out[o]\n"),
+            (
+                "acc = fn(acc, a_storage[a + s * step])\n            out[o] = acc\n",
+                "acc[0] = fn(acc[0], a_storage[a + s * step])\n            out[o] = acc[0]\n",
+            ),
+        ],
+        apart("reduce"),
     ),
     wrapped(
         "one of zip's two functions is not compiled: the one with the loop",

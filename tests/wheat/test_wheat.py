@@ -130,7 +130,8 @@ def test_a_right_variant_is_right_compiled(
     folder: Path, module: str, banks, reference: Submission, box
 ) -> None:
     assignment, _ = banks.declared(module)
-    compiled = [check.key for check in assignment.checks if check.mode == "compiled"]
+    # How long it takes is not asked here.
+    compiled = [c.key for c in assignment.checks if c.mode == "compiled" and not c.at_most_times]
     ready = banks.module(module, compiled)
     verdicts = Grading(ready, put_over(reference, folder), box).run()
     assert lost(verdicts.values(), 0) == []

@@ -8,6 +8,7 @@ itself, and is told in words that name the student's own lines.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import os
 import re
@@ -30,9 +31,11 @@ MATMUL = "matrix_multiply"
 
 
 class Compilation(NamedTuple):
-    """What came of the first call of a kernel: the kernels compiled for it, warnings, and what was raised."""
+    """What came of the first call of a kernel: the kernels compiled for it, the parallel functions inside them,
+    warnings, and what was raised."""
 
     compiled: list[Any]
+    inside: list[Any]
     warnings: list[str]
     error: BaseException | None
 
@@ -203,15 +206,14 @@ class Fast(MiniTorch):
                 raise
             except Exception as raised:
                 error = raised
-        if type(kernel) is CPUDispatcher:
-            chosen = [kernel]
-        else:
-            # A plain function around compiled ones: those that are the student's and take a storage.
-            met = [entry.data.get("dispatcher") for _, entry in recorder.buffer]
-            met += self.reached(kernel, CPUDispatcher)
-            seen = {id(d): d for d in met if type(d) is CPUDispatcher}
-            chosen = [d for d in seen.values() if self.own(d.py_func) and takes_storage(d)]
-        found = Compilation(chosen, [str(w.message) for w in caught], error)
+        met = [entry.data.get("dispatcher") for _, entry in recorder.buffer]
+        met += self.reached(getattr(kernel, "py_func", kernel), CPUDispatcher)
+        seen = {id(d): d for d in met if type(d) is CPUDispatcher and d is not kernel}
+        met = [d for d in seen.values() if self.own(d.py_func) and takes_storage(d)]
+        # The kernel itself, or, in a plain function, those that it calls.
+        chosen = [kernel] if type(kernel) is CPUDispatcher else met
+        inside = [d for d in met if d not in chosen and d.targetoptions.get("parallel")]
+        found = Compilation(chosen, inside, [str(w.message) for w in caught], error)
         self.compilations[name] = found
         return found
 
@@ -236,6 +238,9 @@ class Fast(MiniTorch):
         """Whether numba compiles a kernel to machine code that uses no Python objects."""
         found = self.compilation(name, function)
         spoken = f"tensor_{name}"
+        if switched_off():
+            no = "no: NUMBA_DISABLE_JIT is set in the submission, which turns numba's compiler off"
+            return {"compiled": no, "told": ""}
         if not found.compiled:
             what = "is" if name in self.whole else "gives"
             no = f"no: {spoken} {what} a plain Python function, and nothing of it is compiled"
@@ -263,6 +268,11 @@ class Fast(MiniTorch):
         asked = next((line[4:] for line in lines if line.startswith(">>> ")), "")
         if sentence.startswith("No implementation of function") and asked:
             sentence = f"numba has no {asked}"
+        if sentence == "Overwrite of parallel loop index":
+            sentence = (
+                "numba takes a plain copy of the variable of a prange for the variable itself, which may not "
+                "be changed: write `rest = i + 0`, and change rest"
+            )
         where = self.line_of(error, text)
         return f"{where}{sentence}"[:400]
 
@@ -293,7 +303,7 @@ class Fast(MiniTorch):
         found = self.compilation(name, function)
         told: list[str] = []
         shares = False
-        for kernel in found.compiled:
+        for kernel in [*found.compiled, *found.inside]:
             definition = self.definition(kernel.py_func)
             for overload in kernel.overloads.values():
                 diagnostics = overload.metadata.get("parfor_diagnostics")
@@ -304,7 +314,7 @@ class Fast(MiniTorch):
         told = list(dict.fromkeys(told))
         if shares:
             return {"parallel": "yes", "told": " ".join(told)}
-        if not any(kernel.targetoptions.get("parallel") for kernel in found.compiled):
+        if not any(k.targetoptions.get("parallel") for k in [*found.compiled, *found.inside]):
             return {"parallel": "no: it is compiled without parallel=True", "told": ""}
         why = (
             refused[0] if refused else "numba finds no prange in it that it can share among threads"
@@ -379,7 +389,7 @@ class Fast(MiniTorch):
         """Whether the iterations of a kernel's parallel loop keep out of each other's way: by its source, and
         by calling it many times on more threads than there are cores."""
         found = self.compilation(name, function)
-        for kernel in found.compiled:
+        for kernel in [*found.compiled, *found.inside]:
             definition = self.definition(kernel.py_func)
             if definition is None:
                 continue
@@ -398,6 +408,7 @@ class Fast(MiniTorch):
         """Looks up the functions that a kernel calls, as its own module and the functions around it name them."""
         scope = scope_of(function)
 
+        @functools.cache
         def find(name: str) -> ast.FunctionDef | None:
             value = scope.get(name)
             return self.definition(getattr(value, "py_func", value))
@@ -411,7 +422,8 @@ class Fast(MiniTorch):
         def run() -> bytes:
             return bytes(self.large(name, function).tobytes())
 
-        most = int(numba.get_num_threads())
+        settings: Any = numba.config
+        most = int(settings.NUMBA_NUM_THREADS)  # and not how many the submission has set
         try:
             numba.set_num_threads(1)
             alone = run()
@@ -432,6 +444,14 @@ def grid(shape: Sequence[int], first: int = 0) -> Any:
 
     cells = int(np.prod(shape))
     return ((np.arange(first, first + cells) * 37) % 129 - 64.0).reshape(shape) / 8
+
+
+def switched_off() -> bool:
+    """Whether numba's compiler is off now, or will be when numba next looks at the environment."""
+    import numba
+
+    settings: Any = numba.config
+    return bool(settings.DISABLE_JIT) or os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 def takes_storage(kernel: Any) -> bool:
