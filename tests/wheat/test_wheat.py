@@ -74,7 +74,7 @@ OFTEN = ("fast_aligned", "fast_wrapped", "nets_flat")
 COMPILED = [
     pytest.param(
         folder,
-        modules(variant(folder))[0],
+        modules(folder, variant(folder))[0],
         id=folder.name,
         marks=() if folder.name in OFTEN else pytest.mark.slow,
     )
@@ -130,7 +130,11 @@ def test_a_right_variant_is_right_compiled(
     folder: Path, module: str, banks, reference: Submission, box
 ) -> None:
     assignment, _ = banks.declared(module)
-    compiled = [check.key for check in assignment.checks if check.mode == "compiled"]
+    compiled = [
+        check.key
+        for check in assignment.checks
+        if check.mode == "compiled" and not check.at_most_times  # how quick it is hangs on the machine
+    ]
     ready = banks.module(module, compiled)
     verdicts = Grading(ready, put_over(reference, folder), box).run()
     assert lost(verdicts.values(), 0) == []
