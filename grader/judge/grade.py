@@ -75,7 +75,9 @@ WAITS = "waits for"
 # Modes without a compiler, in which files can be tried one by one.
 QUICK_MODES = (PLAIN, PYTHON)
 NOT_SHRUNK = ("facts", "learns")  # comparisons of answers that no smaller case explains
-REST_SECONDS = 0.05  # for which a worker's threads may go on after an answer before another's time is taken
+REST_SECONDS = (
+    0.05  # for which a worker's threads may go on after an answer before another's time is taken
+)
 MAX_TRIED = 6  # files of earlier modules that are tried one by one for a hint
 MAX_HINTS = 4  # faults of importing that are told
 WITNESSES = 12  # failing cases that a diagnosis is tried on
@@ -723,7 +725,7 @@ def grade(
 def read_carefully(submission: Submission, assignment: Assignment) -> list[Finding]:
     """What is read in a submission's files. A file that upsets the reader costs what it would have shown."""
     try:
-        return read(submission.files, assignment.expects)
+        return read(submission.files, assignment.expects, assignment.also)
     except Exception as error:
         what = f"its files could not be read ({type(error).__name__})"
         return [Finding("hidden_code", f"{assignment.expects[0]}:1", what)]

@@ -69,7 +69,9 @@ LATER = (
 
 # Slow, and quick at what it has been asked before.
 KEPT = SLOW + "\nimport functools\nwork = functools.cache(work)\n"
-BURNS = REFERENCE + """
+BURNS = (
+    REFERENCE
+    + """
 import threading, time
 
 answering = threading.Event()
@@ -87,6 +89,7 @@ def work(n, quick=work, started=[]):
     answering.clear()
     return total
 """
+)
 
 
 @pytest.fixture(scope="module")

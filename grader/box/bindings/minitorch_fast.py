@@ -287,9 +287,7 @@ class Fast(MiniTorch):
             return ""  # whether it is right is asked elsewhere
         finally:
             sys.settrace(before)
-        (path, number), times = max(
-            counted.items(), key=lambda item: item[1], default=(("", 0), 0)
-        )
+        (path, number), times = max(counted.items(), key=lambda item: item[1], default=(("", 0), 0))
         if times < cells / IN_PYTHON:
             return ""
         where = f"{os.path.basename(path)}, line {number}"
