@@ -134,7 +134,7 @@ def binomial(expected: Any, observed: Any, tolerance: Tolerance, slack: Any) -> 
         if not isinstance(got, dict) or set(got) != set(want) or type(got["count"]) is not int:
             return Mismatch(name, "type", _kind(want), _kind(got))
         n, p, k = want["of"], want["rate"], got["count"]
-        if got["of"] != n:
+        if type(got["of"]) is not int or got["of"] != n:
             return Mismatch(name, "value", f"a count of {n}", f"a count of {show(got['of'])}")
         if min(_at_most(k, n, p), _at_most(n - k, n, 1.0 - p)) < FALSE_ALARM / 2:
             likely = f"about {p * n:.0f} of {n} (each with probability {p:.3g})"

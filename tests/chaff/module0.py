@@ -261,6 +261,12 @@ MISTAKES = [
         "test_symmetric passes on right operators",
     ),
     tests(
+        "test_symmetric counts how often it was run",
+        "    assert mul(a, b) == mul(b, a)\n",
+        "    runs.append(1)\n    assert len(runs) <= 2 * 60\n\n\nruns: list[int] = []\n",
+        "test_symmetric notices",
+    ),
+    tests(
         "test_symmetric tries two equal factors",
         "    assert mul(a, b) == mul(b, a)\n",
         "    assert mul(a, a) == mul(a, a)\n",

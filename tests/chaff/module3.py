@@ -593,6 +593,12 @@ MISTAKES = [
         "    def _zip(",
         compiles("zip"),
     ),
+    wrapped(
+        "zip is done once more in Python, after the compiled kernel",
+        "        _zip(*args)\n",
+        "        _zip(*args)\n        _zip.py_func(*args)\n",
+        compiles("zip"),
+    ),
 ]
 
 # Those whose kernels take seconds to compile, for a reason that another one has as well.

@@ -289,4 +289,6 @@ def test_a_count_s_number_and_rate_are_the_reference_s() -> None:
         assert judged(count=count).kind == "type"
     for wrong in ({}, {"dropped": 12}, {"other": expected["dropped"]}, [12], None):
         assert binomial(expected, wrong, EXACT, 0.0).kind == "type"
+    for of in (np.array([48, 48]), np.zeros(0), "48", None):
+        assert judged(of=of).kind == "value"
     assert judged(count=48).expected == "about 12 of 48 (each with probability 0.25)"

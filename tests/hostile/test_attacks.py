@@ -38,8 +38,8 @@ def submission(attack: Attack, house: House, folder: Path) -> Submission | None:
     when they are refused."""
     files: dict[str, str] = {}
     if attack.course != "two_functions":
-        for path in (PROJECT / "reference" / "minitorch").glob("*.py"):
-            files[f"minitorch/{path.name}"] = path.read_text()
+        for path in (PROJECT / "reference").glob("*/*.py"):
+            files[f"{path.parent.name}/{path.name}"] = path.read_text()
     for name, text in attack.files.items():
         base = files[name[1:]] if name.startswith("+") else ""
         files[name.removeprefix("+")] = base + "\n\n" + text if base else text
@@ -47,9 +47,9 @@ def submission(attack: Attack, house: House, folder: Path) -> Submission | None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.replace("@HOUSE@", str(house.root)).encode())
-    expects = house.modules[attack.course].assignment.expects
+    assignment = house.modules[attack.course].assignment
     try:
-        return read_submission(folder, expects)
+        return read_submission(folder, assignment.expects, assignment.also)
     except NotGradable:
         return None
 

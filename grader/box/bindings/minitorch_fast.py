@@ -12,6 +12,7 @@ import functools
 import inspect
 import os
 import re
+import sys
 import textwrap
 import time
 import types
@@ -27,6 +28,7 @@ from grader.box.imports import Package
 GUARD = 64  # words around every storage: a compiled kernel that leaves its storage lands in them
 OUTSIDE = 7.0e300
 RUNS, RUN_SECONDS = 200, 0.4  # how often a kernel is called to see a race, and for how long at most
+IN_PYTHON = 4  # whoever runs a line in Python for one of so many cells works cell by cell
 MATMUL = "matrix_multiply"
 
 
@@ -228,8 +230,9 @@ class Fast(MiniTorch):
         return found
 
     def own(self, function: Any) -> bool:
-        """Whether a function stands in the submission."""
-        code = getattr(function, "__code__", None)
+        """Whether a function, or the code of a frame, stands in the submission."""
+        code = function.f_code if type(function) is types.FrameType else None
+        code = code or getattr(function, "__code__", None)
         return type(code) is types.CodeType and code.co_filename.startswith(
             self.package.root + os.sep
         )
@@ -254,8 +257,46 @@ class Fast(MiniTorch):
                     "compiled": "no: it is compiled in object mode, as slow as Python",
                     "told": "",
                 }
+        looped = self.in_python(name, function)
+        if looped:
+            return {"compiled": f"no: {looped}", "told": ""}
         places = " and ".join(dict.fromkeys(place_of(kernel) for kernel in found.compiled))
         return {"compiled": "yes", "told": f"numba compiled {places}."}
+
+    def in_python(self, name: str, function: Callable[..., float] | None) -> str:
+        """Where a plain function around compiled ones goes from cell to cell itself; "" where none does.
+
+        The lines of the submission that Python runs are counted: what is compiled is not among them.
+        """
+        from numba.core.registry import CPUDispatcher
+
+        if type(self.fast(name, function)) is CPUDispatcher:
+            return ""
+        counted: dict[tuple[str, int], int] = {}
+
+        def line(frame: types.FrameType, event: str, argument: Any) -> Any:
+            if event == "line":
+                place = frame.f_code.co_filename, frame.f_lineno
+                counted[place] = counted.get(place, 0) + 1
+            return line
+
+        def call(frame: types.FrameType, event: str, argument: Any) -> Any:
+            return line if self.own(frame) else None
+
+        before = sys.gettrace()
+        try:
+            self.large(name, function)  # compiles what is left to compile
+            sys.settrace(call)
+            cells = int(self.large(name, function).size)
+        except Exception:
+            return ""  # whether it is right is asked elsewhere
+        finally:
+            sys.settrace(before)
+        (path, number), times = max(counted.items(), key=lambda item: item[1], default=(("", 0), 0))
+        if times < cells / IN_PYTHON:
+            return ""
+        where = f"{os.path.basename(path)}, line {number}"
+        return f"{where} runs in Python, {times} times for an output of {cells} cells"
 
     def complaint(self, error: BaseException | None) -> str:
         """Why numba does not compile something: the line of the student's source, and one sentence."""

@@ -227,12 +227,29 @@ class Modules(MiniTorch):
         raise first
 
     def notices(
-        self, test: str, alternatives: Sequence[Operators], name: str = "", text: str = ""
+        self,
+        test: str,
+        alternatives: Sequence[Operators],
+        name: str = "",
+        text: str = "",
+        right: Sequence[Operators] = (),
     ) -> bool:
         """Whether the student's test of that name fails on every one of several sets of operators.
 
-        name, text: which operator is wrong, and how, in Python: for those who read a script of it.
+        name, text: which operator is wrong, and how, in Python: for those who read a script of it. right:
+        operators that it is run on after it has failed; a test that only counts its calls fails on them too.
         """
+        if not self.fails(test, alternatives):
+            return False
+        if right and self.fails(test, right):
+            raise AssertionError(
+                f"once {test} has failed on wrong operators, it fails on right ones as well: what it says "
+                "must depend on the operators alone"
+            )
+        return True
+
+    def fails(self, test: str, alternatives: Sequence[Operators]) -> bool:
+        """Whether a test raises on each of several sets of operators."""
         try:
             self.passes(test, alternatives)
         except (Missing, Blocked, InputMutated, NotImplementedError):
