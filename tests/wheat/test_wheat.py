@@ -76,7 +76,7 @@ COMPILED = [
         folder,
         modules(folder, variant(folder))[0],
         id=folder.name,
-        marks=() if folder.name in OFTEN else pytest.mark.slow,
+        marks=() if folder.name in OFTEN else pytest.mark.thorough,
     )
     for folder in VARIANTS
     if any(Path(name).name.startswith("fast") for name in variant(folder))
