@@ -553,25 +553,6 @@ MISTAKES = [
         compiles("map"),
         compiles("matrix_multiply"),
     ),
-    plain.edited(
-        "two indices serve all iterations of map in turn, on what should be a single thread",
-        [
-            (
-                "import numpy as np\n",
-                "import numba\nimport numpy as np\n\nnumba.set_num_threads(1)\n",
-            ),
-            (
-                MAP_LOOP,
-                """\
-        indices = np.zeros((4, MAX_DIMS), dtype=np.int32)
-        for i in prange(len(out)):
-            out_index = indices[i % 2]
-            in_index = indices[2 + i % 2]
-""",
-            ),
-        ],
-        apart("map"),
-    ),
     by_hand.edited(
         "all iterations of a loop that stands in a function share their sum",
         [
