@@ -376,11 +376,12 @@ def again(
     weight: float = 1.0,
     on: str | Sequence[str] = "",
     cases: int | None = None,
+    seconds: float | None = None,
 ) -> None:
     """Declares the checks of some tasks of another module once more, in this one.
 
     module: one that `builds_on` of module.yaml names. title: how each is called now. weight: of all of them
-    together, shared as it was. on, cases: as for `check`.
+    together, shared as it was. on, cases, seconds: as for `check`.
     """
     known = _collector.others
     if module not in known:
@@ -400,7 +401,7 @@ def again(
             task=target.id,
             title=named(item.check.title),
             weight=weight * item.check.weight / total,
-            seconds=target.seconds or 0.0,
+            seconds=seconds or target.seconds or 0.0,
             after=tuple(map(named, item.check.after)),
             mode=modes[0],
         )

@@ -137,7 +137,7 @@ def a_test(target, test, weight, laws, *names):
             weight=weight,
             title=f"{test} {law}",
             after=[f"{test} passes on right operators"],
-            hint="Does the test call the operators of your package, or Python's own?",
+            hint="Does the test assert what it works out, and call the operators of your package?",
         )
 
 

@@ -145,7 +145,7 @@ def notices(subject, test, operators):
     for name, text in operators:
         function = eval(text, dict(names))
         alternatives = [right | {name: _alike(right[name], function)} for right in RIGHT]
-        if subject.notices(test, alternatives, name=name, text=text):
+        if subject.notices(test, alternatives, name=name, text=text, right=RIGHT):
             return "one of these makes the test fail"
     return "none of these makes the test fail"
 
@@ -154,9 +154,8 @@ def notices_any(subject, test):
     "{test} fails when an operator that it calls is wrong"
     for name in subject.operators_called(test, RIGHT):
         for how in SPOILED:
-            if subject.notices(
-                test, [right | {name: _spoiled(right[name], how)} for right in RIGHT]
-            ):
+            wrong = [right | {name: _spoiled(right[name], how)} for right in RIGHT]
+            if subject.notices(test, wrong, right=RIGHT):
                 return "the test fails on wrong operators"
     return "the test passes, however wrong the operators are that it calls"
 

@@ -19,6 +19,7 @@ from grader.checks import (
     choices,
     eighths,
     integers,
+    lists_of,
     orders,
     shapes,
     task,
@@ -115,6 +116,12 @@ for number, dims in (("4.1", 1), ("4.2", 2)):
     convolving = task(number)
     kernel = f"tensor_conv{dims}d"
     one, some = extents(dims, 1), extents(dims, 2)
+    there = "x - k" if dims == 1 else "(y - j, x - k)"
+    at = "k" if dims == 1 else "(j, k)"
+    backwards = (
+        f"In reverse, weight {at} is multiplied by the input at {there}: the first weight lies on the place "
+        "itself, the last one furthest before it."
+    )
     # A kernel of several cells on an image that is neither square nor as large as the kernel's reach.
     image, window = ((5,), (3,)) if dims == 1 else ((3, 4), (2, 3))
     convolving.check(
@@ -175,6 +182,7 @@ for number, dims in (("4.1", 1), ("4.2", 2)):
         edges=[whole_case((1, 1, *image), (1, 1, *window))],
         reverse=True,
         title=f"{kernel} in reverse lays the kernel on the cells before every place",
+        hint=backwards,
         on=PYTHON,
     )
     convolving.check(
@@ -183,6 +191,7 @@ for number, dims in (("4.1", 1), ("4.2", 2)):
         edges=[whole_case((2, 3, *image), (2, 3, *window))],
         reverse=True,
         title=f"{kernel} in reverse takes all channels, kernels and layouts",
+        hint=backwards,
         on=PYTHON,
     )
     convolving.check(
@@ -193,7 +202,14 @@ for number, dims in (("4.1", 1), ("4.2", 2)):
         weight=2,
         on=PYTHON,
     )
-    for place, what in enumerate(("input", "kernel")):
+    ways = (
+        ("input", "in reverse, on the upstream"),
+        (
+            "kernel",
+            "forwards, with the upstream as the kernel and an output as large as the kernel",
+        ),
+    )
+    for place, (what, by) in enumerate(ways):
         convolving.check(
             questions.gradient_of_convolution,
             convolution_tensors(some, gradient=True),
@@ -201,6 +217,7 @@ for number, dims in (("4.1", 1), ("4.2", 2)):
             function=f"conv{dims}d",
             place=place,
             title=f"The gradient of conv{dims}d by the {what}",
+            hint=f"Conv{dims}dFun.backward runs your loop {by}.",
             weight=2,
             on=PYTHON,
         )
@@ -356,6 +373,8 @@ def tied(shape):
     return arrays(shape, choices(1.0, -0.5, 1.0, 0.25))
 
 
+# How the answers of the checks about ties are to be read.
+ROWS = "In both answers each row holds the cells that one maximum was taken of."
 networks.check(
     questions.along_dimension,
     along(different),
@@ -364,13 +383,25 @@ networks.check(
     on=PYTHON,
 )
 networks.check(
-    questions.tied_marks, along(tied, layouts=False), compare="shares", weight=0.5, on=PYTHON
+    questions.tied_marks,
+    along(tied, layouts=False),
+    compare="shares",
+    weight=0.5,
+    hint=ROWS,
+    on=PYTHON,
 )
 networks.check(
     questions.along_dimension,
     along(),
     function="max",
-    edges=[{"a": -ramp(2, 3), "order": [0, 1], "dim": 1}],
+    edges=[
+        {"a": -ramp(2, 3), "order": [0, 1], "dim": 1},
+        {
+            "a": -1000.0 * ramp(3),
+            "order": [0],
+            "dim": 0,
+        },  # below what one begins with who thinks it low
+    ],
     title="max takes the largest cell along a dimension",
     weight=3,
     on=PYTHON,
@@ -387,6 +418,21 @@ networks.check(
     questions.tied_maximum,
     along(tied, gradient="reduced", layouts=False),
     compare="shares",
+    hint=ROWS,
+    on=PYTHON,
+)
+networks.check(
+    questions.maxima_apart,
+    case(
+        arrays=lists_of(different((2, 3)), 2, 2),
+        upstreams=lists_of(arrays((2, 1), upstreams()), 2, 2),
+    ),
+    function="max",
+    dim=1,
+    cases=20,
+    weight=0.5,
+    after=["The gradient of max goes to the largest cell"],
+    hint="What backward needs belongs in ctx: save_for_backward keeps it apart for every call.",
     on=PYTHON,
 )
 # What is out of range for a softmax taken by its formula is asked of its logarithm more than of itself.
@@ -440,12 +486,17 @@ networks.check(
     on=PYTHON,
 )
 networks.check(
-    questions.tied_pool, pools(tied, gradient=True), compare="shares", cases=FEW, on=PYTHON
+    questions.tied_pool,
+    pools(tied, gradient=True),
+    compare="shares",
+    cases=FEW,
+    hint=ROWS,
+    on=PYTHON,
 )
 
 # What is left to chance. In one case of `dropout_rate` five counts are looked at, in one of `dropout_afresh`
-# twelve; at the level of `grader.judge.compare.binomial` (1e-9 for each count) that is in all
-# 6 * 5 + 6 * 12 = 102 decisions: the odds that right work fails one of them are below 2e-7.
+# thirteen; at the level of `grader.judge.compare.binomial` (1e-9 for each count) that is in all
+# 6 * 5 + 6 * 13 = 108 decisions: the odds that right work fails one of them are below 2e-7.
 TRIED = 6
 RATES = choices(0.25, 0.75, 0.125, 0.375)
 SEEDS = integers(0, 2**31)

@@ -81,6 +81,11 @@ def tied_maximum(subject, a, dim, upstream):
     return subject.shares("nn.max", a, upstream, dim, split=a.shape, axes=[dim])
 
 
+def maxima_apart(subject, function, arrays, upstreams, dim):
+    "Every call of max remembers its own cells, not those of the latest call"
+    return subject.gradients_apart(f"nn.{function}", arrays, upstreams, dim)
+
+
 def tied_pool(subject, a, kernel, upstream):
     "Where several cells of a window are largest, the gradient of maxpool2d goes to these alone"
     (batch, channel, height, width), (kh, kw) = a.shape, kernel

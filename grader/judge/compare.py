@@ -17,8 +17,11 @@ TEXT = 700
 TOLD = "told"
 
 
-def show(value: Any, limit: int = TEXT) -> str:
-    """A value as a person would type it: arrays as nested lists, floats in full, cut at `limit`."""
+def show(value: Any, limit: int = TEXT, *, inside: bool = False) -> str:
+    """A value as a person would type it: arrays as nested lists, floats in full, cut at `limit`.
+
+    inside: whether it stands inside of another value, or is to be pasted; a dict has its braces then.
+    """
     if isinstance(value, Opaque):
         return f"<{value.type}>"
     if isinstance(value, Raised):
@@ -26,9 +29,14 @@ def show(value: Any, limit: int = TEXT) -> str:
     if _is_array(value):
         return clean(repr(value.tolist()), limit)
     if isinstance(value, list):
-        return clean("[" + ", ".join(show(item, limit) for item in value[:200]) + "]", limit)
+        return clean(
+            "[" + ", ".join(show(item, limit, inside=True) for item in value[:200]) + "]", limit
+        )
     if isinstance(value, dict):
-        return clean(", ".join(f"{k}: {show(v, limit)}" for k, v in value.items()), limit)
+        items = [(k, show(v, limit, inside=True)) for k, v in value.items()]
+        if inside:
+            return clean("{" + ", ".join(f"{k!r}: {v}" for k, v in items) + "}", limit)
+        return clean(", ".join(f"{k}: {v}" for k, v in items), limit)
     return clean(repr(value), limit)
 
 
@@ -100,8 +108,10 @@ def shares(expected: Any, observed: Any, tolerance: Tolerance, slack: Any) -> Mi
         room = tolerance.absolute / abs(upstream) + tolerance.relative
         parts = found[largest] / upstream
         if (parts < -room).any() or abs(float(parts.sum()) - 1.0) > room * len(parts):
-            said = f"shares of {upstream!r}, or all of it, for each of {int(largest.sum())} cells"
-            return Mismatch(f"[{place}]", "value", f"{said}: {show(row)}", show(found))
+            said = f"{upstream!r} for the largest cell"
+            if largest.sum() > 1:
+                said = f"{upstream!r} for one of the largest cells, for each, or shared among them"
+            return Mismatch(f"[{place}]", "value", f"{said}, as in {show(row)}", show(found))
     return None
 
 
@@ -124,7 +134,7 @@ def binomial(expected: Any, observed: Any, tolerance: Tolerance, slack: Any) -> 
         if not isinstance(got, dict) or set(got) != set(want) or type(got["count"]) is not int:
             return Mismatch(name, "type", _kind(want), _kind(got))
         n, p, k = want["of"], want["rate"], got["count"]
-        if got["of"] != n:
+        if type(got["of"]) is not int or got["of"] != n:
             return Mismatch(name, "value", f"a count of {n}", f"a count of {show(got['of'])}")
         if min(_at_most(k, n, p), _at_most(n - k, n, 1.0 - p)) < FALSE_ALARM / 2:
             likely = f"about {p * n:.0f} of {n} (each with probability {p:.3g})"
@@ -206,6 +216,10 @@ def _kind(value: Any) -> str:
     return show(value, 200)
 
 
+def _values(items: list[Any]) -> str:
+    return "1 value" if len(items) == 1 else f"{len(items)} values"
+
+
 def _tree(
     expected: Any, observed: Any, tolerance: Tolerance, slack: Any, path: str
 ) -> Mismatch | None:
@@ -213,9 +227,9 @@ def _tree(
         return _array(expected, observed, tolerance, slack, path)
     if isinstance(expected, list):
         if not isinstance(observed, list):
-            return Mismatch(path, "type", f"{len(expected)} values", _kind(observed))
+            return Mismatch(path, "type", _values(expected), _kind(observed))
         if len(expected) != len(observed):
-            return Mismatch(path, "length", f"{len(expected)} values", f"{len(observed)} values")
+            return Mismatch(path, "length", _values(expected), _values(observed))
         slacks = (
             slack
             if isinstance(slack, list) and len(slack) == len(expected)

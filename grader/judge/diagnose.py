@@ -8,15 +8,29 @@ sentence is better than a wrong one.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from grader.box.modes import COMPILED, PLAIN, SIMULATOR
 from grader.model import Mismatch
 
 Flat = list[float]
 NEAR = 1e-7
 MOST = 0.75
+UNDEFINED = "The answer is not a number: look for 0/0, inf - inf, or the log of a negative number."
+# What else is not a number in some run modes.
+NOT_A_NUMBER = {
+    SIMULATOR: (
+        "The answer is not a number, as shared and local memory is until it is written: is a cell read that no "
+        "thread has filled by then? Look for a syncthreads that is missing, and for cells that nothing is put into."
+    ),
+    COMPILED: (
+        "The answer is not a number, as is all that lies before and behind a storage: look for a place "
+        "outside of it."
+    ),
+}
 
 
 class Failure(NamedTuple):
@@ -28,10 +42,11 @@ class Failure(NamedTuple):
     mismatch: Mismatch
 
 
-def diagnose(failures: Sequence[Failure]) -> str:
+def diagnose(failures: Sequence[Failure], mode: str = PLAIN, *, right: float = 0.0) -> str:
     """One sentence that fits at least three quarters of the failing cases, or "".
 
-    failures: the case that is shown first, then others of the same check; ten or so are enough.
+    failures: the case that is shown first, then others of the same check; ten or so are enough. mode: the
+    run mode that they come from; right: the share of all cases of the check that were answered rightly.
     """
     if not failures:
         return ""
@@ -48,6 +63,7 @@ def diagnose(failures: Sequence[Failure]) -> str:
         _scaled,
         _reordered,
         _flipped,
+        _one_way,
         _shifted,
     ):
         said = Counter(rule(failure) for failure in failures)
@@ -59,8 +75,17 @@ def diagnose(failures: Sequence[Failure]) -> str:
         # The rule must have something to say on the case that is shown, be it, for that case is small,
         # another sentence.
         fits = count >= MOST * len(failures) and rule(failures[0]) != ""
-        if fits and (rule is not _flipped or _both_ways(failures)):
-            return sentence
+        if rule is _flipped:
+            # A test that is always true is not reversed, nor is one that is mostly right.
+            fits = fits and right < 0.5
+        if rule is _one_way:
+            # Of two sides, the case that is shown must not be on the other.
+            fits = count == len(failures)
+        if rule is _shifted:
+            fits = fits and not all(_truths(failure) for failure in failures)
+        enough = ENOUGH.get(rule)
+        if fits and (enough is None or enough(failures)):
+            return NOT_A_NUMBER.get(mode, sentence) if sentence == UNDEFINED else sentence
     return ""
 
 
@@ -146,6 +171,9 @@ def _type(failure: Failure) -> str:
 def _shape(failure: Failure) -> str:
     e, o = _leaves(failure)
     if failure.mismatch.kind == "shape" and _same(sorted(e), sorted(o)):
+        want, got = failure.mismatch.expected, failure.mismatch.observed
+        if sorted(re.findall(r"\d+", want)) != sorted(re.findall(r"\d+", got)):
+            return "The right numbers come in another shape: look at how many axes there are."
         return "The right numbers come in another shape: look at the order of the axes."
     if failure.mismatch.kind == "shape" and "gradients" in failure.mismatch.path:
         return "A gradient has the shape of its input: sum it over the axes along which the input was broadcast."
@@ -155,9 +183,7 @@ def _shape(failure: Failure) -> str:
 def _nan(failure: Failure) -> str:
     e, o = _leaves(failure)
     if any(math.isnan(x) for x in o) and not any(math.isnan(x) for x in e):
-        return (
-            "The answer is not a number: look for 0/0, inf - inf, or the log of a negative number."
-        )
+        return UNDEFINED
     if any(math.isinf(x) for x in o) and not any(math.isinf(x) for x in e):
         return (
             "The answer overflows: rewrite the formula so that it never raises e to a large power."
@@ -226,6 +252,8 @@ def _passed_on(failure: Failure) -> str:
 
 def _zero(failure: Failure) -> str:
     e, o = _leaves(failure)
+    if isinstance(failure.expected, (int, float)):
+        return ""  # a number that was returned: a branch or a formula is wrong, and the input says which
     if o and all(x == 0 for x in o) and any(abs(x) > NEAR for x in e) and not set(e) <= {0.0, 1.0}:
         return "The answer is zero everywhere: is the result computed but never stored or returned?"
     return ""
@@ -254,10 +282,27 @@ def _reordered(failure: Failure) -> str:
 
 def _flipped(failure: Failure) -> str:
     e, o = _leaves(failure)
-    all_values = {*_flat(failure.expected), *_flat(failure.observed)}
-    truths = e and len(e) == len(o) and all_values <= {0.0, 1.0}
-    if truths and all(x + y == 1.0 for x, y in zip(e, o, strict=True)):
+    if _truths(failure) and all(x + y == 1.0 for x, y in zip(e, o, strict=True)):
         return "True and false are exchanged: compare the other way round."
+    return ""
+
+
+def _truths(failure: Failure) -> bool:
+    """Whether both answers, as a whole, are zeros and ones."""
+    e, o = _flat(failure.expected), _flat(failure.observed)
+    return len(e) == len(o) > 0 and {*e, *o} <= {0.0, 1.0}
+
+
+def _one_way(failure: Failure) -> str:
+    e, o = _leaves(failure)
+    if not _truths(failure) or e == o:
+        return ""
+    if all(x <= y for x, y in zip(e, o, strict=True)):
+        return "Where the answer is wrong it is 1 and should be 0: does a condition hold too often?"
+    if all(x >= y for x, y in zip(e, o, strict=True)):
+        return (
+            "Where the answer is wrong it is 0 and should be 1: does a condition hold too seldom?"
+        )
     return ""
 
 
@@ -266,10 +311,24 @@ def _both_ways(failures: Sequence[Failure]) -> bool:
     return {x for failure in failures for x in _leaves(failure)[0]} == {0.0, 1.0}
 
 
+def _several(failures: Sequence[Failure]) -> bool:
+    """Whether there are numbers enough: any two differ by something."""
+    return len({x for failure in failures for x in _leaves(failure)[0]}) > 2
+
+
 def _shifted(failure: Failure) -> str:
     e, o = _leaves(failure)
-    if e and len(e) == len(o):
+    if e and len(e) == len(o) and not isinstance(failure.expected, dict):
         shift = o[0] - e[0]
         if abs(shift) > NEAR and _same([x + shift for x in e], o):
-            return f"Every number is off by {shift:g}: is a starting value wrong?"
+            said = f"Every number is off by {shift:g}"
+            many = any(isinstance(x, list) or hasattr(x, "dtype") for x in failure.inputs.values())
+            return f"{said}: is a starting value wrong?" if many else f"{said}."
     return ""
+
+
+# What must hold of all failures together, beside what a rule looks for in each.
+ENOUGH: dict[object, Callable[[Sequence[Failure]], bool]] = {
+    _flipped: _both_ways,
+    _shifted: _several,
+}

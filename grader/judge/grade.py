@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import math
 import platform
+import secrets
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +21,7 @@ import msgspec
 import grader
 from grader.bank import Module, size
 from grader.box import wire
-from grader.box.modes import MODES, PLAIN, PYTHON, SIMULATOR
+from grader.box.modes import MODES, PLAIN, PYTHON
 from grader.box.wire import WireError
 from grader.errors import SandboxLost
 from grader.judge import speed
@@ -70,15 +71,13 @@ _ENDS = {
 
 
 NOT_REACHED = "not reached:"
-UNWRITTEN = (
-    "A cell of shared memory was read that no thread had written by then (it holds nan here): is a barrier "
-    "missing, or a place beyond the end left as it was?"
-)
 WAITS = "waits for"
 # Modes without a compiler, in which files can be tried one by one.
 QUICK_MODES = (PLAIN, PYTHON)
 NOT_SHRUNK = ("facts", "learns")  # comparisons of answers that no smaller case explains
 MAX_BLAMED = 3  # files of earlier modules that a hint names one by one
+# For which a worker's threads may go on after an answer before another's time is taken.
+REST_SECONDS = 0.05
 MAX_HINTS = 4  # faults of importing that are told
 WITNESSES = 12  # failing cases that a diagnosis is tried on
 # An answer that is right has as many values as the reference's, and none is written in 20 times as many letters.
@@ -226,7 +225,7 @@ class Grading:
             return self._verdict(
                 check,
                 Outcome.TIMED_OUT,
-                reason=f"{NOT_REACHED} the whole run may take {limits.run_seconds:g} s of processor time",
+                reason=self._not_reached(),
             )
         session.use(check.mode)
         opened = session.open()
@@ -256,42 +255,53 @@ class Grading:
     def _timed(self, check: Check, bank: CaseBank, session: Session, seconds: float) -> Verdict:
         """The verdict on how long right answers take, beside the reference in a box of its own."""
         assert self.opponent is not None
-
-        def runner(asked: Session) -> speed.Runner:
-            def run(number: int) -> None:
-                nonlocal seconds
-                case = bank.cases[number]
-                reply = asked.ask(check.question, check.given, [case], seconds=check.seconds)
-                if asked is session:
-                    seconds += reply.cpu_seconds
-                answered = reply.end is End.DONE and len(reply.answers) == 1
-                if not answered or judge(
-                    check, bank.answers[number], bank.slack[number], reply.answers[0]
-                ):
-                    raise speed.Stop
-                if asked is session and self._spent(session):
-                    raise speed.Stop
-
-            return run
-
         with Session(self.sandbox, self.assignment, self.opponent) as beside:
             beside.use(check.mode)
-            rival = runner(beside)
-            try:
-                rival(0)  # compiles
-            except speed.Stop:
-                raise SandboxLost("the reference cannot be run beside it") from None
+            cases = list(zip(bank.cases, bank.answers, bank.slack, strict=True))[:1]
+
+            def rightly(asked: Session, number: int) -> tuple[bool, float]:
+                case, expected, slack = cases[number]
+                reply = asked.ask(check.question, check.given, [case], seconds=check.seconds)
+                right = reply.end is End.DONE and len(reply.answers) == 1
+                right = right and not judge(check, expected, slack, reply.answers[0])
+                return right, reply.cpu_seconds
+
+            def ours(number: int) -> None:
+                if not rightly(beside, number)[0]:
+                    raise SandboxLost("the reference cannot be run beside it")
+
+            def theirs(number: int) -> None:
+                nonlocal seconds
+                right, used = rightly(session, number)
+                seconds += used
+                if not right or self._spent(session):
+                    raise speed.Stop
+
+            def ready(number: int) -> None:
+                if number >= len(cases):
+                    cases.extend(self._unseen(check, bank, beside))
+                for asked in (session, beside):
+                    asked.rest(REST_SECONDS)
+
+            ours(0)  # compiles
+            cases.clear()
             try:
                 found = speed.measure(
-                    runner(session), rival, limit=check.at_most_times, cases=len(bank.cases)
+                    theirs,
+                    ours,
+                    limit=check.at_most_times,
+                    ready=ready,
+                    meter=session.worked,
                 )
             except speed.Stop:
-                return self._verdict(
-                    check,
+                outcome, why = (
                     Outcome.FLAKY,
-                    cases=len(bank.cases),
-                    seconds=seconds,
-                    reason="what was right at first was not when it was asked again, to take its time",
+                    "what was right at first was not when more was asked, to take its time",
+                )
+                if self._spent(session):
+                    outcome, why = Outcome.TIMED_OUT, self._not_reached()
+                return self._verdict(
+                    check, outcome, cases=len(bank.cases), seconds=seconds, reason=why
                 )
         outcome = {True: Outcome.PASSED, False: Outcome.FAILED, None: Outcome.HELD}[found.within]
         asked_for = f"at most {check.at_most_times:g} times is asked for"
@@ -300,6 +310,11 @@ class Grading:
             False: f"it takes {found.told}; {asked_for}",
             None: f"how fast it is could not be judged: {found.why}. It took {found.told}; {asked_for}",
         }[found.within]
+        if found.meddles:
+            reason = (
+                f"it goes on working when it has answered: {found.meddles} of processor time while the "
+                "reference had its turn, which takes the processor from that. Start no threads"
+            )
         return self._verdict(
             check,
             outcome,
@@ -309,6 +324,21 @@ class Grading:
             remark=f"It takes {found.told}." if found.within else "",
             ratio=round(statistics.median(found.ratios), 3),
         )
+
+    def _unseen(
+        self, check: Check, bank: CaseBank, reference: Session
+    ) -> list[tuple[bytes, bytes, bytes]]:
+        """More cases to take the time of, each with its answer and slack: such as nobody can have kept an
+        answer to, where they can be drawn."""
+        fresh = []
+        if self.shrinker is not None:
+            seed = secrets.randbits(60)
+            fresh = self.shrinker.fresh(check.key, bank, seed, speed.FIRST_LOOK, reference)
+        return fresh or list(zip(bank.cases, bank.answers, bank.slack, strict=True))
+
+    def _not_reached(self) -> str:
+        limit = self.assignment.limits.run_seconds
+        return f"{NOT_REACHED} the whole run may take {limit:g} s of processor time"
 
     def _spent(self, session: Session) -> bool:
         """Whether the submission has used all of its time, so that nothing more is asked of it."""
@@ -410,7 +440,12 @@ class Grading:
             )
         if check.compare == "facts":
             return self._verdict(
-                check, fault.outcome, cases=compared, seconds=seconds, reason=_fact(fault)
+                check,
+                fault.outcome,
+                cases=compared,
+                seconds=seconds,
+                reason=_fact(fault),
+                remark=_remark(fault.observed),
             )
         frame, fault, shrunk = self._smallest(check, bank, faults, place, compared, session)
         why = ""
@@ -419,10 +454,10 @@ class Grading:
             alike = [p for p in faults if faults[p].outcome is Outcome.FAILED]
             alike = alike[:: math.ceil(len(alike) / WITNESSES)]
             why = diagnose(
-                [_failure(frame, fault)] + [_failure(bank.cases[p], faults[p]) for p in alike]
+                [_failure(frame, fault)] + [_failure(bank.cases[p], faults[p]) for p in alike],
+                mode=check.mode,
+                right=1 - len(faults) / len(bank.cases),
             )
-            if check.mode == SIMULATOR and fault.mismatch.observed == "nan":
-                why = UNWRITTEN
         example = self._counterexample(check, frame, fault, place, shrunk=shrunk, diagnosis=why)
         return self._verdict(
             check,
@@ -527,14 +562,19 @@ class Grading:
         mutated = fault.mismatch.kind == "mutated"
         answered = fault.outcome is Outcome.FAILED and not mutated
         changed = fault.observed.message.split(", ") if mutated else []
+        expected = show(fault.expected) if fault.expected is not None else ""
+        observed = show(fault.observed) if answered else fault.mismatch.observed
+        if check.compare == "binomial":  # of many counts, the one that is wrong says it all
+            expected = fault.mismatch.expected if answered else "counts as chance makes them"
+            observed = fault.mismatch.observed
         return Counterexample(
-            inputs={name: show(value) for name, value in inputs.items()},
+            inputs={name: show(value, inside=True) for name, value in inputs.items()},
             mismatch=fault.mismatch,
             shrunk=shrunk,
             diagnosis=diagnosis,
             snippet=snippet(self.assignment, check, inputs, changed),
-            expected=show(fault.expected) if fault.expected is not None else "",
-            observed=show(fault.observed) if answered else fault.mismatch.observed,
+            expected=expected,
+            observed=observed,
             where=fault.where,
             index=place,
         )
@@ -576,15 +616,16 @@ class Grading:
 
 
 def _told(check: Check, answers: Sequence[bytes]) -> str:
-    """What a check found out beside right and wrong, in the submission's own words: cut and cleaned."""
+    """What a check found out beside right and wrong."""
     if check.compare != "facts":
         return ""
-    for frame in answers:
-        answer = wire.decode(frame)
-        told = answer.get(TOLD) if isinstance(answer, dict) else None
-        if type(told) is str and told:
-            return wire.clean(told, 1000)
-    return ""
+    return next(filter(None, (_remark(wire.decode(frame)) for frame in answers)), "")
+
+
+def _remark(answer: Any) -> str:
+    """What is told beside facts, in the submission's own words: cut and cleaned."""
+    told = answer.get(TOLD) if isinstance(answer, dict) else None
+    return wire.clean(told, 1000) if type(told) is str else ""
 
 
 def without_speed(module: Module) -> Module:
@@ -710,7 +751,7 @@ def grade(
 def read_carefully(submission: Submission, assignment: Assignment) -> list[Finding]:
     """What is read in a submission's files. A file that upsets the reader costs what it would have shown."""
     try:
-        return read(submission.files, assignment.expects)
+        return read(submission.files, assignment.expects, assignment.also)
     except Exception as error:
         what = f"its files could not be read ({type(error).__name__})"
         return [Finding("hidden_code", f"{assignment.expects[0]}:1", what)]

@@ -47,6 +47,18 @@ IMPORTS_BY_NAME = frozenset(
     ("__import__", "importlib.import_module", "importlib.__import__", "builtins.__import__")
 )
 
+# What no homework needs, and who looks for the questioner does: the grader's own modules, frames of other
+# functions, every object there is, the memory, and how numba works inside.
+PRIES_IN = frozenset({"grader", "greenlet", "gc", "ctypes", "numba.core", "numba.cuda.simulator"})
+HARMLESS_IN = frozenset({"numba.core.types", "numba.core.errors"})
+PRIES_BY = frozenset({
+    "sys._getframe", "sys._current_frames", "sys.settrace", "sys.setprofile", "sys.modules",
+    "inspect.currentframe", "inspect.stack", "inspect.getouterframes",
+})  # fmt: skip
+PRIES_AT = frozenset(
+    ("f_back", "f_locals", "f_globals", "__closure__", "__globals__", "cell_contents")
+)
+
 # Functions that answer with a derivative: what they reach is how they found it.
 _ROOT = re.compile(r"_?(backward|chain\w+|backprop\w*|jacobian|vjp)|.*_(back|backward|vjp|grad|gradient|jacobian)")  # fmt: skip
 _NO_ROOT = re.compile(r"check|numer|approx|differenc|test|(zero|requires|no)_grad")
@@ -336,9 +348,14 @@ def _names(node: Any) -> list[str]:
 
 
 class Reader:
-    """The files that a grading can reach, and what they call."""
+    """The files that a grading can reach, and what they call.
 
-    def __init__(self, files: dict[str, bytes], expects: Iterable[str]) -> None:
+    beside: files that run as well, but compute nothing that is graded, such as a student's tests.
+    """
+
+    def __init__(
+        self, files: dict[str, bytes], expects: Iterable[str], also: Iterable[str] = ()
+    ) -> None:
         self.files = files
         self.until = time.process_time() + SECONDS
         self.size = 0
@@ -358,6 +375,8 @@ class Reader:
                     # Also neighbours outside of the expected package: Python imports them all the same.
                     names = [*file.aliases.values(), *file.stars, *(i[0] for i in file.imports)]
                     waiting += [name.split(".")[0] for name in names]
+        beside = [self._parse(path) for top in also if top not in seen for path in self._of(top)]
+        self.beside = [file for file in beside if file is not None]
         self.classes: dict[str, list[_File]] = {}
         self.named: dict[str, list[_Function]] = {}
         for file in self.parsed.values():
@@ -479,7 +498,7 @@ class Reader:
         """Everything that was found, in the order of the files."""
         found: list[Finding] = []
         try:
-            for look in (self.hidden, self.foreign, self.methods, self.tables):
+            for look in (self.hidden, self.prying, self.foreign, self.methods, self.tables):
                 for finding in look():
                     found.append(finding)
                     self.tick()
@@ -554,6 +573,22 @@ class Reader:
                         what += " that is made at run time"
                     yield _finding("hidden_code", file, call.lineno, what, [function])
 
+    def prying(self) -> Iterator[Finding]:
+        """Code that reaches for what runs it."""
+        for file in [*self.parsed.values(), *self.beside]:
+            for source, line, told, names, here in file.imports:
+                if any(_pries(f"{source}.{name}") for name in names) and not self.own(
+                    source.split(".")[0]
+                ):
+                    yield _finding("hidden_code", file, line, told, [here])
+            for function in file.functions:
+                self.tick()
+                for attribute in function.attributes:
+                    name = self.dotted(file, attribute)
+                    if name in PRIES_BY or attribute.attr in PRIES_AT:
+                        what = name or f"....{attribute.attr}"
+                        yield _finding("hidden_code", file, attribute.lineno, what, [function])
+
     def methods(self) -> Iterator[Finding]:
         """Difference quotients and complex numbers that a backward reaches."""
         for function, roots in self.from_roots().values():
@@ -601,9 +636,19 @@ class Reader:
                         yield _finding("lookup_table", file, call.lineno, what, users, sure=False)
 
 
-def read(files: dict[str, bytes], expects: Iterable[str]) -> list[Finding]:
-    """What the Python files of a submission say, those that the expected modules can import."""
-    return Reader(files, expects).findings()
+def _pries(module: str) -> bool:
+    """Whether a module is one of those that no homework needs."""
+    parts = module.split(".")
+    above = {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
+    return bool(above & PRIES_IN) and not above & HARMLESS_IN
+
+
+def read(
+    files: dict[str, bytes], expects: Iterable[str], also: Iterable[str] = ()
+) -> list[Finding]:
+    """What the Python files of a submission say, those that the expected modules can import; and whether
+    those in the folders `also` pry."""
+    return Reader(files, expects, also).findings()
 
 
 def _finding(

@@ -140,21 +140,29 @@ class Shrinker:
         return best_answer
 
     def fresh(
-        self, key: str, cases: CaseBank, seed: int, count: int
+        self,
+        key: str,
+        cases: CaseBank,
+        seed: int,
+        count: int,
+        reference: Session | None = None,
     ) -> list[tuple[bytes, bytes, bytes]]:
         """Up to `count` cases of a check that its bank does not hold, drawn with that seed: each with the
-        reference's answer and its slack. None of them where the domain has no others."""
+        reference's answer and its slack. None of them where the domain has no others.
+
+        reference: who is asked, if it is open already."""
         try:
             self._load()
             assert self.declared is not None
-            assert self.reference is not None
+            reference = reference or self.reference
+            assert reference is not None
             item = self.declared[key]
             known = set(cases.cases)
             # From the whole of the domain, not from its beginning, where everything is small.
             drawn = [f for f in bank.draw_cases(item, seed, 8 * count) if f not in known][-count:]
-            answers = bank.ask_reference(item.check, drawn, self.reference, may_raise=True)
+            answers = bank.ask_reference(item.check, drawn, reference, may_raise=True)
             return [
-                (frame, answer, self._slack(item.check, frame, answer, self.reference))
+                (frame, answer, self._slack(item.check, frame, answer, reference))
                 for frame, answer in zip(drawn, answers, strict=True)
                 if answer is not None
             ]

@@ -229,6 +229,20 @@ class Session:
         longest = seconds + self.compile_seconds
         return Reply(answers, end, detail, min(cpu, longest * 10))
 
+    def rest(self, seconds: float) -> None:
+        """Waits until the worker does nothing, at most that long."""
+        until = time.monotonic() + seconds
+        while self.process is not None and time.monotonic() < until:
+            usage = self.process.usage()
+            if usage is None or usage.idle:
+                return
+            time.sleep(TICK / 10)
+
+    def worked(self) -> float:
+        """The processor time of the worker that there is now."""
+        usage = self.process.usage() if self.process is not None else None
+        return usage.cpu_seconds if usage is not None else 0.0
+
     def watch(
         self, asks: Sequence[Ask], modules: Sequence[str], *, seconds: float
     ) -> tuple[list[Watched], tuple[str, ...]]:

@@ -9,7 +9,7 @@ from drawn import PRELOAD
 
 from grader.course import Course
 from grader.intake import read_folder
-from grader.judge.grade import grade
+from grader.judge.grade import grade, without_speed
 from grader.model import Outcome, Report
 from grader.sandbox import Sandbox
 from grader.sandbox.choose import docker_available
@@ -57,8 +57,10 @@ def outcomes(report: Report) -> dict[str, Outcome]:
 def test_the_reference_earns_every_point(module, course, banks, sandbox) -> None:
     report = graded("reference", module, course, banks, sandbox)
     assert {k: o for k, o in outcomes(report).items() if o is not Outcome.PASSED} == {}
-    assignment = banks.module(module).assignment
-    points = sum(task.points for task in assignment.tasks)
+    # How quick it is beside itself is no question for a machine that others work on.
+    assignment = without_speed(banks.module(module)).assignment
+    asked = {check.task for check in assignment.checks}
+    points = sum(task.points for task in assignment.tasks if task.id in asked)
     assert report.score == report.max_score == points > 0
     assert report.hints == ()
     assert report.notes == assignment.left_out

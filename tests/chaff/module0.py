@@ -102,6 +102,13 @@ MISTAKES = [
         "abs(x - y) < 1e-2 * abs(x)",
         "is_close of two numbers",
     ),
+    operators("is_close is equality", "abs(x - y) < 1e-2", "x == y", "is_close of two numbers"),
+    operators(
+        "is_close compares rounded numbers",
+        "abs(x - y) < 1e-2",
+        "round(x, 2) == round(y, 2)",
+        "is_close of two numbers",
+    ),
     operators(
         "is_close has a tolerance of 0.1",
         "abs(x - y) < 1e-2",
@@ -252,6 +259,12 @@ MISTAKES = [
         "    assert mul(a, b) == mul(b, a)\n",
         "    return mul(a, b) == mul(b, a)\n",
         "test_symmetric passes on right operators",
+    ),
+    tests(
+        "test_symmetric counts how often it was run",
+        "    assert mul(a, b) == mul(b, a)\n",
+        "    runs.append(1)\n    assert len(runs) <= 2 * 60\n\n\nruns: list[int] = []\n",
+        "test_symmetric notices",
     ),
     tests(
         "test_symmetric tries two equal factors",
@@ -429,6 +442,12 @@ MISTAKES = [
         ALL,
         "        return [Parameter(p.value, p.name) for _, p in self.named_parameters()]\n",
         THEMSELVES,
+    ),
+    module(
+        "named_parameters lists names",
+        "        return named\n",
+        "        return [n for n, _ in named]\n",
+        NAMED,
     ),
     module("parameters are pairs", ALL, "        return self.named_parameters()\n", LISTED),
 ]

@@ -9,6 +9,7 @@ plain = Kind("module3", FILE, "fast_plain")
 aligned = Kind("module3", FILE, "fast_aligned")
 blocked = Kind("module3", FILE, "fast_blocked")
 wrapped = Kind("module3", FILE, "fast_wrapped")
+by_hand = Kind("module3", FILE, "fast_by_hand")
 key = Kind("module3", FILE)
 functions = Kind("module3", "minitorch/tensor_functions.py")
 
@@ -28,7 +29,7 @@ ONE_A, ONE_B = (
     "tensor_matrix_multiply uses the one matrix of a",
     "tensor_matrix_multiply uses the one matrix of b",
 )
-MATMUL_OUT = "tensor_matrix_multiply writes"
+MATMUL_OUT = "tensor_matrix_multiply writes through"
 SIZES = "tensor_matrix_multiply is right for sizes"
 A_AT_B = "a @ b for two matrices"
 OF_MATRICES, OF_BATCHES = (f"The gradients of a @ b for two {what}" for what in ("matric", "batch"))
@@ -545,10 +546,38 @@ MISTAKES = [
         ],
         right("map"),
     ),
+    plain(
+        "numba's compiler is switched off, which a course advises for debugging",
+        "import numpy as np\n",
+        "import os\n\nimport numpy as np\n\nos.environ['NUMBA_DISABLE_JIT'] = '1'\n",
+        compiles("map"),
+        compiles("matrix_multiply"),
+    ),
+    by_hand.edited(
+        "all iterations of a loop that stands in a function share their sum",
+        [
+            (
+                "a_strides, size, step):\n        for i in prange(out.size):\n",
+                "a_strides, size, step):\n        acc = np.zeros(1)\n        for i in prange(out.size):\n",
+            ),
+            ("            acc = out[o]\n", "            acc[0] = out[o]\n"),
+            (
+                "acc = fn(acc, a_storage[a + s * step])\n            out[o] = acc\n",
+                "acc[0] = fn(acc[0], a_storage[a + s * step])\n            out[o] = acc[0]\n",
+            ),
+        ],
+        apart("reduce"),
+    ),
     wrapped(
         "one of zip's two functions is not compiled: the one with the loop",
         "    @_njit(parallel=True)\n    def _zip(",
         "    def _zip(",
+        compiles("zip"),
+    ),
+    wrapped(
+        "zip is done once more in Python, after the compiled kernel",
+        "        _zip(*args)\n",
+        "        _zip(*args)\n        _zip.py_func(*args)\n",
         compiles("zip"),
     ),
 ]

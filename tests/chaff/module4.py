@@ -145,6 +145,7 @@ TILE, TILE_LAYOUT = "tile gathers", "tile takes images"
 AVERAGE, AVERAGE_BACK = "avgpool2d takes", "The gradient of avgpool2d"
 ARGMAX, MARKS = "argmax marks the largest cell along", "argmax marks largest cells only"
 MAX, MAX_BACK, MAX_TIES = "max takes", "The gradient of max goes", "Where several cells are largest"
+MAX_APART = "Every call of max remembers"
 SOFTMAX, LARGE, SOFTMAX_BACK = "softmax(tensor", "softmax does not", "The gradient of softmax"
 LOG, SMALL, LOG_BACK = "logsoftmax(tensor", "logsoftmax is finite", "The gradient of logsoftmax"
 POOL, POOL_BACK = "maxpool2d takes", "The gradient of maxpool2d"
@@ -597,6 +598,15 @@ MISTAKES = [
     ),
     nn("the maximum begins at 0", "operators.max, -math.inf", "operators.max, 0.0", MAX, POOL),
     nn("the maximum begins at 1", "operators.max, -math.inf", "operators.max, 1.0", MAX, POOL),
+    nn("the maximum begins at -10", "operators.max, -math.inf", "operators.max, -10.0", MAX),
+    nn.edited(
+        "the class Max remembers its cells, and not ctx",
+        [
+            ("ctx.save_for_backward(input, along)", "Max.saved = input, along"),
+            ("input, along = ctx.saved_values", "input, along = Max.saved"),
+        ],
+        MAX_APART,
+    ),
     nn(
         "the maximum is the sum",
         "FastOps.reduce(operators.max",
@@ -787,6 +797,15 @@ MISTAKES = [
     nn("dropout drops at one rate", DROPOUT_KEY, DROPOUT_KEY.replace("> rate", "> 0.5"), RATE),
     nn("dropout does not know ignore", "    if ignore:\n", "    if False:\n", UNCHANGED),
     nn("dropout ignores always", "    if ignore:\n", "    if True:\n", RATE, EVERYTHING, AFRESH),
+    nn(
+        "dropout drops exactly as many cells as are to be expected",
+        DROPOUT_KEY,
+        "    import random\n\n    from .tensor_functions import tensor\n\n    n = input.size\n"
+        "    dropped = set(random.sample(range(n), int(n * rate)))\n"
+        "    kept = tensor([float(i not in dropped) for i in range(n)])\n"
+        "    return input * kept.view(*input.shape)\n",
+        AFRESH,
+    ),
     nn(
         "dropout drops whole rows",
         DROPOUT_KEY,

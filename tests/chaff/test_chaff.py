@@ -36,7 +36,7 @@ CASES = [
     pytest.param(
         mistake,
         id=f"{mistake.module}: {mistake.what}",
-        marks=pytest.mark.slow if mistake.what in SLOW else (),
+        marks=pytest.mark.thorough if mistake.what in SLOW else (),
     )
     for mistake in MISTAKES
 ]

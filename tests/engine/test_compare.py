@@ -149,6 +149,9 @@ def test_values_are_shown_as_one_types_them_and_cut() -> None:
     assert show(np.array([[1.0, 2.5]])) == "[[1.0, 2.5]]"
     assert show([1.0, [2, None], "a"]) == "[1.0, [2, None], 'a']"
     assert show({"x": 1.0, "order": [1, 0]}) == "x: 1.0, order: [1, 0]"
+    assert show({"a": {"p": 0.5, "q": {}}}) == "a: {'p': 0.5, 'q': {}}"
+    assert show({"p": 0.5}, inside=True) == "{'p': 0.5}"
+    assert show([{"p": 0.5}]) == "[{'p': 0.5}]"
     assert show(Opaque("Tensor")) == "<Tensor>"
     assert show(Raised("ValueError", "no", (), "error")) == "ValueError: no"
     assert len(show([0.1] * 10_000)) < 800
@@ -223,6 +226,22 @@ def test_at_a_maximum_that_several_cells_reach_every_subgradient_is_right(
     assert found is None or found.path.startswith("[0]")
 
 
+def test_shares_say_what_would_have_been_right() -> None:
+    shares = COMPARISONS["shares"]
+    one = shares(np.array([[0.0, 2.5]]), np.array([[0.0, 5.0]]), CLOSE, 0.0)
+    several = shares(np.array([[2.5, 2.5]]), np.array([[5.0, 5.0]]), CLOSE, 0.0)
+    assert one is not None
+    assert several is not None
+    assert one.expected == "2.5 for the largest cell, as in [0.0, 2.5]"
+    assert "one of the largest cells, for each, or shared" in several.expected
+
+
+def test_one_value_is_not_one_values() -> None:
+    found = COMPARISONS["close"]([1.0], [], CLOSE, 0.0)
+    assert found is not None
+    assert (found.expected, found.observed) == ("1 value", "0 values")
+
+
 def test_shares_have_the_shape_of_the_answer() -> None:
     shares = COMPARISONS["shares"]
     for wrong in (TIES.T, TIES[:1], TIES.tolist(), 3.0, None, "x", Opaque("Tensor")):
@@ -270,4 +289,6 @@ def test_a_count_s_number_and_rate_are_the_reference_s() -> None:
         assert judged(count=count).kind == "type"
     for wrong in ({}, {"dropped": 12}, {"other": expected["dropped"]}, [12], None):
         assert binomial(expected, wrong, EXACT, 0.0).kind == "type"
+    for of in (np.array([48, 48]), np.zeros(0), "48", None):
+        assert judged(of=of).kind == "value"
     assert judged(count=48).expected == "about 12 of 48 (each with probability 0.25)"

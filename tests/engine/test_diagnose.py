@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from grader.box.modes import COMPILED, SIMULATOR
 from grader.judge.compare import close
 from grader.judge.diagnose import MOST, Failure, diagnose
 from grader.model import Mismatch, Tolerance
@@ -92,6 +93,62 @@ def test_a_common_mistake_is_named(sentence: str) -> None:
     assert sentence.lower() in diagnose(found).lower()
 
 
+def test_a_condition_that_is_wrong_one_way_is_told_by_its_side() -> None:
+    def near(size: float) -> Answer:
+        return lambda i: float(abs(i["x"] - i["y"]) < size)
+
+    for size, said in ((5.0, "is 1 and should be 0"), (0.5, "is 0 and should be 1")):
+        found = failures(near(2.0), near(size), numbers(200))
+        assert len(found) > 3
+        assert said in diagnose(found)
+        assert said in diagnose(found, right=0.9)
+        pairs = [f._replace(expected=np.array([f.expected, 1.0])) for f in found]
+        pairs = [f._replace(observed=np.array([f.observed, 1.0])) for f in pairs]
+        assert said in diagnose(pairs)
+
+
+def test_a_condition_that_is_wrong_both_ways_is_not_told_by_one_side() -> None:
+    more, less = (
+        Failure({}, e, 1.0 - e, Mismatch("", "value", str(e), str(1.0 - e))) for e in (0.0, 1.0)
+    )
+    assert "is 1 and should be 0" in diagnose([more] * 9, right=0.8)
+    assert diagnose([less, *[more] * 9], right=0.8) == ""
+
+
+def test_true_and_false_are_not_exchanged_where_most_answers_are_right() -> None:
+    found = failures(lambda i: float(i["x"] < i["y"]), lambda i: float(i["x"] >= i["y"]), numbers())
+    assert "exchanged" in diagnose(found, right=0.4)
+    assert diagnose(found, right=0.6) == ""
+    modes = [f._replace(expected={"a": f.expected}, observed={"a": f.observed}) for f in found]
+    assert diagnose(modes) == ""
+
+
+def test_a_number_that_was_returned_is_not_said_to_be_lost() -> None:
+    cases = [{"x": x / 4} for x in range(-30, -3)]
+    assert diagnose(failures(lambda i: 1 / i["x"] ** 2, lambda i: 0.0, cases)) == ""
+    off = diagnose(failures(lambda i: -i["x"], lambda i: 1 - i["x"], cases))
+    assert off == "Every number is off by 1."
+
+
+def test_a_shape_with_another_number_of_axes_is_told_as_such() -> None:
+    cases = [{"a": i["a"]} for i in numbers()]
+    more = failures(lambda i: i["a"], lambda i: i["a"][None], cases)
+    assert "how many axes" in diagnose(more)
+    turned = failures(lambda i: i["a"], lambda i: i["a"].T, cases)
+    assert "order of the axes" in diagnose(turned)
+
+
+@pytest.mark.parametrize(
+    ("mode", "sentence"),
+    [(SIMULATOR, "shared and local memory"), (COMPILED, "before and behind a storage")],
+)
+def test_what_else_is_not_a_number_in_a_run_mode(mode: str, sentence: str) -> None:
+    found = failures(lambda i: i["x"], lambda i: float("nan"), numbers())
+    assert sentence in diagnose(found, mode)
+    zero = failures(lambda i: i["a"] * 2, lambda i: i["a"] * 0, numbers())
+    assert diagnose(zero, mode) == diagnose(zero) != ""
+
+
 SILENT: dict[str, Answer] = {
     "noise": lambda i: i["x"] * i["y"] + math.sin(i["x"] * 100),
     "another formula": lambda i: i["x"] ** 3 - i["y"],
@@ -107,9 +164,14 @@ def test_nothing_is_said_where_nothing_fits(wrong: str) -> None:
     assert diagnose(found) == ""
 
 
+def test_one_number_is_not_enough_to_say_that_all_are_off_by_as_much() -> None:
+    found = failures(lambda i: 65600.0, lambda i: 16416.0, numbers())
+    assert diagnose(found) == ""
+
+
 def test_a_pattern_that_fits_the_smallest_case_by_chance_is_not_said() -> None:
-    cases = [{"x": 2.0}, {"x": 3.0}, {"x": 5.0}, {"x": 7.0}]
-    found = failures(lambda i: 2 * i["x"], lambda i: i["x"] ** 2 + i["x"] - 3 + 1, cases)
+    cases = [{"x": 3.0}, {"x": 5.0}, {"x": 7.0}]
+    found = failures(lambda i: 2 * i["x"], lambda i: i["x"] ** 2 + i["x"], cases)
     assert diagnose(found[:1]) != ""
     assert diagnose(found) == ""
 

@@ -75,6 +75,42 @@ WRONG = {
                 out[at] = a[i]  # out
                 at += 1
     """,
+    "the first row, or a part of a given length, of what all share": """
+        def kernel(out, shape):
+            index = np.zeros((2, 4))
+            for i in prange(len(out)):
+                first = index[0]
+                mine = first[: len(shape)]
+                to_index(i, shape, mine)  # mine
+                out[i] = mine[0]
+    """,
+    "an index that is handed on by its name": """
+        def fill(n, places):
+            places[0] = n
+
+        def kernel(out, shape):
+            index = np.zeros(4)
+            for i in prange(len(out)):
+                fill(i, places=index)  # index
+                out[i] = index[0]
+    """,
+    "an index for a to_index of the student's own, with another order of arguments": """
+        def to_index(places, shape, n):
+            for k in range(len(shape)):
+                places[k] = n % shape[k]
+
+        def kernel(out, shape):
+            index = np.zeros(4)
+            for i in prange(len(out)):
+                to_index(index, shape, i)  # index
+                out[i] = index[0]
+    """,
+    "a sum that goes through all of the output in each iteration": """
+        def kernel(out, a, n):
+            for k in prange(n):
+                for i in range(len(out)):
+                    out[i] = out[i] + a[k]  # out
+    """,
 }
 RIGHT = {
     "an index of its own": """
@@ -133,6 +169,40 @@ RIGHT = {
         def kernel(out):
             for i in prange(len(out)):
                 put(out, i)
+    """,
+    "arguments by their names": """
+        def fill(n, places):
+            places[0] = n
+
+        def put(out, value, at):
+            out[at] = value
+
+        def kernel(out, a):
+            for i in prange(len(out)):
+                index = np.zeros(4)
+                fill(i, places=index)
+                put(out, a[index[0]], at=i)
+    """,
+    "a to_index with another order of arguments": """
+        def to_index(places, shape, n):
+            for k in range(len(shape)):
+                places[k] = n % shape[k]
+
+        def kernel(out, shape):
+            start = 3
+            for i in prange(len(out)):
+                index = np.zeros(4)
+                to_index(index, shape, start)
+                to_index(index, shape, i)
+                out[index[0]] = 1.0
+    """,
+    "one iteration that is singled out": """
+        def kernel(out, a):
+            for i in prange(len(out)):
+                if i == 0:
+                    out[0] = a[0]
+                else:
+                    out[i] = a[i] - a[i - 1]
     """,
     "a loop that is not parallel": """
         def kernel(out, shape):

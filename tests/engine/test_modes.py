@@ -117,6 +117,12 @@ def test_a_kernel_that_is_not_compiled_fails_by_a_fact(kernels, tmp_path: Path) 
     assert found["double is"].counterexample is None
 
 
+def test_what_is_told_beside_the_facts_stays_beside_a_wrong_one(kernels, tmp_path: Path) -> None:
+    found = grade_files(kernels, tmp_path / "s", {"work.py": "def double(x): return 2.0 * x"})
+    assert found["double is"].reason == "It is a function"
+    assert found["double is"].remark == "It was imported in the mode 'compiled'."
+
+
 def test_an_unknown_mode_is_told(tmp_path: Path) -> None:
     wrong = CHECKS.replace('on="simulator"', 'on="simulater"')
     course = make_course(tmp_path, {**FILES, "assignments/sums/checks.py": wrong})
@@ -144,7 +150,7 @@ AGAIN = {
 
         third = task("3")
         third.check(questions.both, case(x=reals()))
-        again(third, "sums", tasks=["1"], weight=3, title="{title}, again", cases=10)
+        again(third, "sums", tasks=["1"], weight=3, title="{title}, again", cases=10, seconds=1.5)
     """,
 }
 
@@ -158,6 +164,7 @@ def test_a_module_asks_what_another_one_asks_once_more(tmp_path: Path) -> None:
         ("square gives the right number, again", pytest.approx(2.4)),
     ]
     assert [d.cases for d in declared] == [None, 10, 10]
+    assert [c.seconds for c in assignment.checks[1:]] == [1.5, 1.5]
     from .courses import REFERENCE as SUMS
 
     found = grade_files(course, tmp_path / "s", {"work.py": SUMS}, module="more")

@@ -621,3 +621,37 @@ def test_a_file_that_is_too_long_to_be_read_is_said_to_be() -> None:
     assert [(f.kind, f.what) for f in found] == [
         ("hidden_code", "the file is 512 KiB long, too long to be read")
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from grader.box.bindings import minitorch_fast",
+        "import grader.box.worker as w",
+        "import greenlet",
+        "import gc",
+        "from numba.core import event",
+        "from sys import _getframe, modules; import sys; sys._getframe(1)",
+        "import sys; sys.modules['grader.box.imports']",
+        "import inspect; inspect.stack()",
+        "def f(m): return m.__closure__[0].cell_contents",
+        "def f(frame): return frame.f_back.f_locals",
+    ],
+)
+def test_code_that_reaches_for_what_runs_it_is_seen(line: str) -> None:
+    for files in (
+        {"student.py": line.encode()},
+        {"student.py": b"x = 1", "tests/test_student.py": line.encode()},
+    ):
+        assert {f.kind for f in read(files, ["student"], ["tests"])} == {"hidden_code"}
+    assert read({"student.py": b"x = 1", "tests/test_student.py": line.encode()}, ["student"]) == []
+
+
+def test_what_homework_needs_does_not_reach_too_far() -> None:
+    source = (
+        b"import inspect, sys\nfrom numba.core.errors import NumbaWarning\nfrom numba.core import types\n"
+        b"from numba import cuda\nsys.setrecursionlimit(5000)\ninspect.signature(print)\n"
+    )
+    assert read({"student.py": source}, ["student"]) == []
+    # What stands in tests computes nothing that is graded.
+    assert read({"student.py": b"", "tests/a.py": b"import torch"}, ["student"], ["tests"]) == []

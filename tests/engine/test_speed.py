@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import random
+import time
 from pathlib import Path
 
 import pytest
 
 from grader.intake import read_folder
 from grader.judge import speed
+from grader.model import Submission
 
 from .courses import Graded, grade_files, make_course
 
@@ -23,7 +25,7 @@ import questions
 from grader.checks import case, integers, task
 
 first = task("1")
-first.check(questions.work, case(n=integers(1, 5)), at_most_times=4.0, weight=3)
+first.check(questions.work, case(n=integers(1, 500)), cases=8, at_most_times=4.0, weight=3)
 first.check(questions.work, case(n=integers(1, 5)), title="work is right")
 """
 MODULE = """
@@ -65,6 +67,30 @@ LATER = (
     + "\ncalls = []\nquick = work\ndef work(n):\n    calls.append(n)\n    return quick(n) + (len(calls) > 12)\n"
 )
 
+# Slow, and quick at what it has been asked before.
+KEPT = SLOW + "\nimport functools\nwork = functools.cache(work)\n"
+BURNS = (
+    REFERENCE
+    + """
+import threading, time
+
+answering = threading.Event()
+
+def burn():
+    while True:
+        time.sleep(0.0005) if answering.is_set() else sum(range(1000))
+
+def work(n, quick=work, started=[]):
+    answering.set()
+    if not started:
+        started.append(threading.Thread(target=burn, daemon=True))
+        started[0].start()
+    total = quick(n)
+    answering.clear()
+    return total
+"""
+)
+
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory):
@@ -79,16 +105,16 @@ def timed(course, folder: Path, code: str) -> Graded:
 def test_as_quick_as_the_reference_passes_and_says_how_quick(course, tmp_path: Path) -> None:
     found = timed(course, tmp_path, REFERENCE)["work is quick"]
     assert found.outcome.value == "passed"
-    assert found.ratio == pytest.approx(1.0, rel=0.6)
+    assert 0.3 < found.ratio < 3
     assert found.remark.startswith("It takes ")
-    assert "times the reference's time (median of 14 rounds; " in found.remark
+    assert " times the reference's time (median of " in found.remark
 
 
 def test_much_slower_fails_on_its_speed_alone(course, tmp_path: Path) -> None:
     found = timed(course, tmp_path, SLOW)
     assert found["work is right"].outcome.value == "passed"
     slow = found["work is quick"]
-    assert slow.ratio == pytest.approx(12, rel=0.8)
+    assert slow.ratio > 4
     assert slow.reason.endswith("at most 4 times is asked for")
     if slow.outcome.value == "held":
         assert "the machine is too busy" in slow.reason
@@ -102,7 +128,7 @@ def test_what_cannot_be_decided_is_held_and_costs_nothing(course, tmp_path: Path
     held = found["work is quick"]
     assert held.outcome.value == "held"
     assert held.score is None
-    assert "could not be judged: 60 rounds did not decide it" in held.reason
+    assert "could not be judged: " in held.reason
     assert found.report.score is None
 
 
@@ -111,6 +137,65 @@ def test_a_quick_wrong_answer_earns_nothing(course, tmp_path: Path) -> None:
     assert wrong.outcome.value == "failed"
     assert wrong.ratio is None
     assert timed(course, tmp_path / "b", LATER)["work is quick"].outcome.value == "flaky"
+
+
+def test_answers_that_were_kept_do_not_help(course, tmp_path: Path) -> None:
+    opponent = read_folder(course.reference, ["work"])
+    found = grade_files(course, tmp_path, {"work.py": KEPT}, opponent=opponent, shrink=True)
+    assert found["work is quick"].outcome.value in ("failed", "held")
+    assert found["work is quick"].ratio > 4
+
+
+def test_whoever_works_in_the_turn_of_the_reference_is_not_quick(course, tmp_path: Path) -> None:
+    busy = timed(course, tmp_path, BURNS)["work is quick"]
+    if busy.outcome.value == "held":
+        pytest.skip("this machine is too busy to let anybody meddle")
+    if busy.outcome.value == "passed" and busy.ratio > 0.5:
+        pytest.skip("there are processors enough: nothing was taken from the reference")
+    assert busy.outcome.value == "failed"
+    assert busy.reason.startswith("it goes on working when it has answered: ")
+    assert busy.reason.endswith("Start no threads")
+
+
+def test_work_in_the_turn_of_the_reference_is_counted() -> None:
+    used = [0.0]
+
+    def work(seconds: float, of_theirs: float) -> speed.Runner:
+        def run(number: int) -> None:
+            time.sleep(seconds)
+            used[0] += of_theirs
+
+        return run
+
+    def measured(meanwhile: float) -> speed.Timed:
+        quick, reference = work(0.001, 0.001), work(0.004, meanwhile)
+        return speed.measure(quick, reference, limit=1.0, meter=lambda: used[0])
+
+    assert measured(0.0).within is True
+    found = measured(0.004)
+    assert found.within is False
+    assert found.meddles == f"{0.004 * len(found.ours):.2g} s"
+
+
+def test_a_reference_that_cannot_be_run_is_no_fault_of_the_submission(
+    course, tmp_path: Path
+) -> None:
+    opponent = Submission("r", "r", {"work.py": b"raise SystemExit"}, "0" * 64)
+    held = grade_files(course, tmp_path, {"work.py": REFERENCE}, opponent=opponent)["work is quick"]
+    assert held.outcome.value == "held"
+    assert held.reason == "could not be graded: the reference cannot be run beside it"
+
+
+def test_whose_time_it_is_that_is_not_steady_is_said() -> None:
+    def jumps(number: int) -> None:
+        time.sleep(0.012 if number % 2 else 0.001)
+
+    found = speed.measure(jumps, lambda number: time.sleep(0.004), limit=1.0)
+    assert found.within is None
+    assert found.why in (
+        "60 rounds did not decide it, and its own time is not steady, while the reference's is",
+        "the machine is too busy: the reference's own time is not steady",
+    )
 
 
 def test_without_the_reference_speed_is_left_out_and_costs_nothing(course, tmp_path: Path) -> None:
@@ -155,6 +240,6 @@ def test_a_machine_on_which_the_reference_jumps_decides_against_nobody(
 ) -> None:
     times = {"ours": itertools.cycle([1.0, 9.0]), "theirs": itertools.cycle([100.0, 900.0])}
     monkeypatch.setattr(speed, "_timed", lambda run, number: next(times[run(number) or "ours"]))
-    found = speed.measure(lambda n: "theirs", lambda n: "ours", limit=4.0, cases=3)
+    found = speed.measure(lambda n: "theirs", lambda n: "ours", limit=4.0)
     assert found.within is None
     assert "too busy" in found.why

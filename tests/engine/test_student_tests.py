@@ -98,6 +98,56 @@ WRITTEN = {
                 mul(None, None)
             assert mul(2.0, 3.5) == pytest.approx(mul(3.5, 2.0))
     """,
+    "in a class, with numbers of its own": """
+        class TestMul:
+            def setup_method(self):
+                self.numbers = [0.5, -2.0, 3.0]
+
+            def test_symmetric(self):
+                for a in self.numbers:
+                    for b in self.numbers:
+                        self.same(mul(a, b), mul(b, a))
+
+            def same(self, x, y):
+                assert x == y
+    """,
+    "in a class that inherits it, with a table and Hypothesis": """
+        class Laws:
+            @pytest.mark.parametrize("a", [0.5, -2.0])
+            @given(b=small_floats)
+            def test_symmetric(self, a, b):
+                assert mul(a, b) == mul(b, a)
+
+        class TestMul(Laws): ...
+    """,
+    "for unittest": """
+        import unittest
+
+        class Mul(unittest.TestCase):
+            @classmethod
+            def setUpClass(cls):
+                cls.a = 0.5
+
+            def setUp(self):
+                self.b = -2.0
+
+            def test_symmetric(self):
+                with self.subTest(a=self.a):
+                    self.assertEqual(mul(self.a, self.b), mul(self.b, self.a))
+    """,
+    "with fixtures": """
+        @pytest.fixture
+        def numbers():
+            return [0.5, -2.0, 3.0]
+
+        @pytest.fixture()
+        def pairs(numbers):
+            yield [(a, b) for a in numbers for b in numbers]
+
+        def test_symmetric(pairs):
+            for a, b in pairs:
+                assert mul(a, b) == mul(b, a)
+    """,
     "as another name for a function": """
         @given(small_floats, small_floats)
         def check(a, b):
@@ -139,6 +189,21 @@ BROKEN = {
         Outcome.UNIMPLEMENTED,
         "does not define test_symmetric",
     ),
+    "only inside of a function": (
+        "def outer():\n    def test_symmetric(): ...\n",
+        Outcome.UNIMPLEMENTED,
+        "test_symmetric is not defined",
+    ),
+    "a method that fails": (
+        "class TestMul:\n    def test_symmetric(self):\n        assert mul(1.0, 2.0) == 3.0\n",
+        Outcome.RAISED,
+        "AssertionError",
+    ),
+    "a fixture that is not there": (
+        "def test_symmetric(pairs):\n    assert mul(*pairs) == 1.0\n",
+        Outcome.RAISED,
+        "pairs",
+    ),
     "no function": ("test_symmetric = 3\n", Outcome.UNIMPLEMENTED, "is no function"),
     "no Python": (
         dedented(GOOD) + "\ndef (\n",
@@ -178,6 +243,44 @@ def test_a_broken_test_has_its_own_outcome_and_is_not_tried_on_wrong_operators(
     assert passes.outcome is outcome
     assert said in passes.reason
     assert notices.outcome is Outcome.BLOCKED
+
+
+def test_a_fixture_may_stand_in_conftest(
+    ready: Module, reference: Submission, box: Sandbox
+) -> None:
+    body = "def test_symmetric(pair):\n    assert mul(*pair) == mul(*pair[::-1])\n"
+    fixture = "import pytest\n\n@pytest.fixture\ndef pair():\n    return 0.5, 3.0\n"
+    files = with_test(body, reference) | {"tests/conftest.py": fixture}
+    assert [v.outcome for v in asked(ready, reference, box, files)] == [Outcome.PASSED] * 2
+    broken = with_test(GOOD, reference) | {"tests/conftest.py": "import nowhere\ndef (\n"}
+    assert [v.outcome for v in asked(ready, reference, box, broken)] == [Outcome.PASSED] * 2
+
+
+def test_what_stands_around_a_method_is_called_for_every_run() -> None:
+    calls: list[str] = []
+
+    class Around:
+        def setup_method(self, method):
+            calls.append(f"before {method.__name__}")
+
+        def test_it(self):
+            calls.append("test")
+            raise ZeroDivisionError
+
+        def teardown_method(self):
+            calls.append("after")
+
+    module = types.ModuleType("somewhere")
+    module.Around = Around  # type: ignore[attr-defined]
+    method = student_tests.method_of(module, "test_it")
+    assert method is not None
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            method()
+    assert calls == ["before test_it", "test", "after"] * 2
+    assert student_tests.method_of(module, "test_other") is None
+    module.test_it = lambda: None  # type: ignore[attr-defined]
+    assert student_tests.method_of(module, "test_it") is None
 
 
 def test_a_failing_test_is_shown_with_its_line_and_the_numbers_that_were_found(

@@ -30,8 +30,16 @@ BOXES: dict[str, tuple[Callable[[], Sandbox], Callable[[], tuple[bool, str]]]] =
 LIMITS = "{check_seconds: 0.4, import_seconds: 0.8, run_seconds: 30, wall_factor: 4, output_mb: 4}"
 IDLE_SECONDS, GRACE_SECONDS = 0.8, 0.3
 CASES = 12
+MODULES = ("module0", "module1", "module2")
 
 # The checks of MiniTorch that are asked.
+MODULE0 = (
+    "0.1/mul of two numbers",
+    "0.2/test_transitive passes on right operators",
+    "0.2/test_symmetric passes on right operators",
+    "0.2/test_symmetric notices a mul that is not symmetric",
+    "0.3/sum of a list",
+)
 MODULE1 = (
     "1.2/Exp.forward computes the value",
     "1.2/Mul.forward computes the value",
@@ -85,9 +93,9 @@ def minitorch(root: Path) -> None:
     for name in ("assignments", "reference"):
         shutil.copytree(PROJECT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     planted(root / "reference", "course")
-    limits = "\n".join(f"  {name}: {LIMITS}" for name in ("module1", "module2"))
+    limits = "\n".join(f"  {name}: {LIMITS}" for name in MODULES)
     (root / "grader.yaml").write_text(
-        f"course: MiniTorch\nmodules: [module1, module2]\nseed: 3\ncases: {CASES}\nlimits:\n{limits}\n"
+        f"course: MiniTorch\nmodules: [{', '.join(MODULES)}]\nseed: 3\ncases: {CASES}\nlimits:\n{limits}\n"
     )
 
 
@@ -108,6 +116,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     drawn = Banks(load_course(root / "minitorch"))
     with drawn.closing:
         modules = {
+            "module0": drawn.module("module0", MODULE0),
             "module1": drawn.module("module1", MODULE1),
             "module2": drawn.module("module2", MODULE2),
             "two_functions": Banks(load_course(root / "course")).module("two_functions"),

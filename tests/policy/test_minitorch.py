@@ -196,8 +196,13 @@ def test_forged_counts_are_capped_cleaned_and_take_no_point(
     )
     report = grade(module, submission, box, seed=1)
     assert report.score == report.max_score
-    assert [flag.kind for flag in report.flags] == ["differences", "complex_step"]
-    for flag in report.flags:
+    kinds = [flag.kind for flag in report.flags]
+    assert kinds == [
+        "differences",
+        "complex_step",
+        "hidden_code",
+    ]  # it reaches for the grader's own
+    for flag in report.flags[:2]:
         assert len(flag.evidence) <= 13
         assert all(len(line) < 400 and line.isprintable() for line in flag.evidence)
         assert flag.points == 0
@@ -214,4 +219,7 @@ def test_a_reply_that_is_none_has_shown_nothing(
     top = f"\nfrom grader.box.watch import Watch\nWatch.told = lambda self: {told}\n"
     submission = written(reference, EXP_OF_SCALARS, LINES[EXP_OF_SCALARS], top)
     report = graded(banks, box, submission, EXP_OF_SCALARS)
-    assert (report.score, report.flags) == (report.max_score, ())
+    assert report.score == report.max_score
+    assert [flag.kind for flag in report.flags] == [
+        "hidden_code"
+    ]  # it reaches for the grader's own

@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 # Functions of the course that fill the array at that place of their arguments.
 WRITERS = {"to_index": 2, "broadcast_index": 3}
+FILLED = "out_index"  # what it is called there
+# What is the same in every iteration, whatever the array holds then.
+SIZES = ("size", "shape", "ndim", "strides", "dtype")
 THREAD = ("get_thread_id", "_get_thread_id")
 DEPTH = 3
 
@@ -49,8 +52,8 @@ def shared(function: ast.FunctionDef, find: Find = nothing) -> list[Shared]:
     """
     found = []
     for loop in outermost(function.body):
-        private = bound(loop.body)
         varies = names(loop.target)
+        private = bound(loop.body, varies)
         for store in stores(loop.body, varies, find):
             if store.name not in private and not store.varies:
                 found.append(Shared(loop.lineno, store.line, store.name, store.adds))
@@ -111,8 +114,11 @@ def paired(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.ex
         yield target, value
 
 
-def bound(body: Sequence[ast.stmt]) -> set[str]:
-    """Names that get a value of their own in each iteration: not another name for something from outside."""
+def bound(body: Sequence[ast.stmt], varies: set[str]) -> set[str]:
+    """Names that get a value of their own in each iteration: not another name for something from outside.
+
+    varies: the loop's variables, or those of a function's parameters that vary.
+    """
     given: dict[str, list[ast.expr]] = {}
     for node in walk(body):
         if isinstance(node, ast.AugAssign):
@@ -130,19 +136,19 @@ def bound(body: Sequence[ast.stmt]) -> set[str]:
             if isinstance(value, (ast.Name, ast.Subscript))
             and (root := root_of(value)) is not None
             and root not in own
-            and sliced(value)
+            and same_part(value, own | varies)
         }
         if not aliases:
             return own
         own -= aliases
 
 
-def sliced(value: ast.expr) -> bool:
-    """Whether a name given this would share its cells: a plain name, or a part with a `:` in it."""
-    if isinstance(value, ast.Subscript):
-        return any(isinstance(n, ast.Slice) for n in ast.walk(value.slice)) and not names(
-            value.slice
-        )
+def same_part(value: ast.expr, own: set[str]) -> bool:
+    """Whether `a`, `a[:n]` or `a[0]` is the same cells in every iteration."""
+    while isinstance(value, ast.Subscript):
+        if varying(value.slice, own):
+            return False
+        value = value.value
     return True
 
 
@@ -173,14 +179,17 @@ def stores(
                 for target, _ in assignments([*node.body, *node.orelse]):
                     varies |= {root for part in parts_of(target) if (root := root_of(part))}
         for call in calls:
-            if any(varying(arg, varies) for arg in call.args):
+            if any(varying(arg, varies) for arg in [*call.args, *call.keywords]):
                 for at in filled(call, varies, find, depth):
-                    if (root := root_of(call.args[at.place])) is not None:
+                    if (root := root_of(at.argument)) is not None:
                         varies.add(root)
         if len(varies) == before:
             break
     found = []
+    alone = in_one_iteration(body, varies)
     for node in walk(body):
+        if node in alone:
+            continue
         targets = node.targets if isinstance(node, ast.Assign) else []
         if isinstance(node, ast.AugAssign):
             targets = [node.target]
@@ -190,11 +199,22 @@ def stores(
                     place = varying_place(part, varies)
                     found.append(Store(root, part.lineno, place, isinstance(node, ast.AugAssign)))
     for call in calls:
-        for at in filled(call, varies, find, depth):
-            argument = call.args[at.place]
-            if (root := root_of(argument)) is not None:
-                place = at.varies or varying_place(argument, varies)
+        for at in filled(call, varies, find, depth) if call not in alone else ():
+            if (root := root_of(at.argument)) is not None:
+                place = at.varies or varying_place(at.argument, varies)
                 found.append(Store(root, call.lineno, place, at.adds))
+    return found
+
+
+def in_one_iteration(body: Sequence[ast.stmt], varies: set[str]) -> set[ast.AST]:
+    """What is done under a condition such as `i == 0`, which holds in one iteration alone."""
+    found: set[ast.AST] = set()
+    for node in walk(body):
+        if isinstance(node, ast.If) and isinstance(test := node.test, ast.Compare):
+            sides = (test.left, test.comparators[-1])
+            one = any(isinstance(side, ast.Name) and side.id in varies for side in sides)
+            if one and isinstance(test.ops[0], (ast.Eq, ast.NotEq)):
+                found |= set(walk(node.body if isinstance(test.ops[0], ast.Eq) else node.orelse))
     return found
 
 
@@ -206,8 +226,21 @@ def parts_of(target: ast.expr) -> list[ast.expr]:
 
 def varying(node: ast.AST, varies: set[str]) -> bool:
     """Whether the value of an expression depends on the iteration, or on the thread that runs it."""
-    return bool(names(node) & varies) or any(
-        isinstance(n, ast.Call) and called(n) in THREAD for n in ast.walk(node)
+    if is_size(node):
+        return False
+    if isinstance(node, ast.Call) and called(node) in THREAD:
+        return True
+    if isinstance(node, ast.Name):
+        return node.id in varies
+    return any(varying(child, varies) for child in ast.iter_child_nodes(node))
+
+
+def is_size(node: ast.AST) -> bool:
+    """Whether an expression is `len(a)`, `a.size` or the like of a name."""
+    if isinstance(node, ast.Call):
+        return called(node) == "len" and all(isinstance(arg, ast.Name) for arg in node.args)
+    return (
+        isinstance(node, ast.Attribute) and node.attr in SIZES and isinstance(node.value, ast.Name)
     )
 
 
@@ -223,26 +256,29 @@ def varying_place(node: ast.AST, varies: set[str]) -> bool:
 class Filled(NamedTuple):
     """An argument whose cells a called function writes."""
 
-    place: int
+    argument: ast.expr
     varies: bool
     adds: bool
 
 
 def filled(call: ast.Call, varies: set[str], find: Find, depth: int) -> list[Filled]:
     """Which of its arguments a call writes into, and whether it does at cells that vary."""
-    name = called(call)
-    place = WRITERS.get(name, len(call.args))
-    if place < len(call.args):
-        return [Filled(place, False, False)]
-    function = find(name) if depth and isinstance(call.func, ast.Name) else None
-    if function is None:
-        return []
-    parameters = [argument.arg for argument in function.args.args][: len(call.args)]
-    start = {p for p, arg in zip(parameters, call.args, strict=False) if varying(arg, varies)}
-    own = bound(function.body)
-    written: dict[tuple[int, bool], bool] = {}
-    for store in stores(function.body, start, find, depth - 1):
-        if store.name in parameters and store.name not in own:
-            # An array whose contents vary is no index that varies.
-            written.setdefault((parameters.index(store.name), store.varies), store.adds)
-    return [Filled(place, varied, adds) for (place, varied), adds in written.items()]
+    function = find(called(call)) if depth and isinstance(call.func, ast.Name) else None
+    given = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+    written: dict[tuple[str, bool], bool] = {}
+    if function is not None:
+        parameters = [argument.arg for argument in function.args.args]
+        given |= dict(zip(parameters, call.args, strict=False))
+        start = {parameter for parameter, arg in given.items() if varying(arg, varies)}
+        own = bound(function.body, start)
+        for store in stores(function.body, start, find, depth - 1):
+            if store.name in given and store.name not in own:
+                # An array whose contents vary is no index that varies.
+                written.setdefault((store.name, store.varies), store.adds)
+    # The course's own functions are known to fill an index from its first place to its last.
+    place = WRITERS.get(called(call), len(call.args))
+    index = call.args[place] if place < len(call.args) else given.get(FILLED)
+    usual = not written or any(given[name] is index for name, _ in written)
+    if called(call) in WRITERS and index is not None and usual:
+        return [Filled(index, False, False)]
+    return [Filled(given[name], varied, adds) for (name, varied), adds in written.items()]

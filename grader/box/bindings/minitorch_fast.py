@@ -8,9 +8,11 @@ itself, and is told in words that name the student's own lines.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import os
 import re
+import sys
 import textwrap
 import time
 import types
@@ -26,13 +28,16 @@ from grader.box.imports import Package
 GUARD = 64  # words around every storage: a compiled kernel that leaves its storage lands in them
 OUTSIDE = 7.0e300
 RUNS, RUN_SECONDS = 200, 0.4  # how often a kernel is called to see a race, and for how long at most
+IN_PYTHON = 4  # whoever runs a line in Python for one of so many cells works cell by cell
 MATMUL = "matrix_multiply"
 
 
 class Compilation(NamedTuple):
-    """What came of the first call of a kernel: the kernels compiled for it, warnings, and what was raised."""
+    """What came of the first call of a kernel: the kernels compiled for it, the parallel functions inside them,
+    warnings, and what was raised."""
 
     compiled: list[Any]
+    inside: list[Any]
     warnings: list[str]
     error: BaseException | None
 
@@ -142,10 +147,9 @@ class Fast(MiniTorch):
         import numpy as np
 
         kernel = self.fast(name, function)
-        plain = [range(len(shape)) for shape in shapes]
+        chance = np.random.default_rng(seed)
         out, *given = [
-            self.laid(grid(shape, seed + at), order)
-            for at, (shape, order) in enumerate(zip(shapes, plain, strict=True))
+            self.laid(chance.integers(-64, 65, shape) / 8.0, range(len(shape))) for shape in shapes
         ]
         extra = [1] if name == "reduce" else []
         sums = []
@@ -203,15 +207,14 @@ class Fast(MiniTorch):
                 raise
             except Exception as raised:
                 error = raised
-        if type(kernel) is CPUDispatcher:
-            chosen = [kernel]
-        else:
-            # A plain function around compiled ones: those that are the student's and take a storage.
-            met = [entry.data.get("dispatcher") for _, entry in recorder.buffer]
-            met += self.reached(kernel, CPUDispatcher)
-            seen = {id(d): d for d in met if type(d) is CPUDispatcher}
-            chosen = [d for d in seen.values() if self.own(d.py_func) and takes_storage(d)]
-        found = Compilation(chosen, [str(w.message) for w in caught], error)
+        met = [entry.data.get("dispatcher") for _, entry in recorder.buffer]
+        met += self.reached(getattr(kernel, "py_func", kernel), CPUDispatcher)
+        seen = {id(d): d for d in met if type(d) is CPUDispatcher and d is not kernel}
+        met = [d for d in seen.values() if self.own(d.py_func) and takes_storage(d)]
+        # The kernel itself, or, in a plain function, those that it calls.
+        chosen = [kernel] if type(kernel) is CPUDispatcher else met
+        inside = [d for d in met if d not in chosen and d.targetoptions.get("parallel")]
+        found = Compilation(chosen, inside, [str(w.message) for w in caught], error)
         self.compilations[name] = found
         return found
 
@@ -226,8 +229,9 @@ class Fast(MiniTorch):
         return found
 
     def own(self, function: Any) -> bool:
-        """Whether a function stands in the submission."""
-        code = getattr(function, "__code__", None)
+        """Whether a function, or the code of a frame, stands in the submission."""
+        code = function.f_code if type(function) is types.FrameType else None
+        code = code or getattr(function, "__code__", None)
         return type(code) is types.CodeType and code.co_filename.startswith(
             self.package.root + os.sep
         )
@@ -236,6 +240,9 @@ class Fast(MiniTorch):
         """Whether numba compiles a kernel to machine code that uses no Python objects."""
         found = self.compilation(name, function)
         spoken = f"tensor_{name}"
+        if switched_off():
+            no = "no: NUMBA_DISABLE_JIT is set in the submission, which turns numba's compiler off"
+            return {"compiled": no, "told": ""}
         if not found.compiled:
             what = "is" if name in self.whole else "gives"
             no = f"no: {spoken} {what} a plain Python function, and nothing of it is compiled"
@@ -249,8 +256,46 @@ class Fast(MiniTorch):
                     "compiled": "no: it is compiled in object mode, as slow as Python",
                     "told": "",
                 }
+        looped = self.in_python(name, function)
+        if looped:
+            return {"compiled": f"no: {looped}", "told": ""}
         places = " and ".join(dict.fromkeys(place_of(kernel) for kernel in found.compiled))
         return {"compiled": "yes", "told": f"numba compiled {places}."}
+
+    def in_python(self, name: str, function: Callable[..., float] | None) -> str:
+        """Where a plain function around compiled ones goes from cell to cell itself; "" where none does.
+
+        The lines of the submission that Python runs are counted: what is compiled is not among them.
+        """
+        from numba.core.registry import CPUDispatcher
+
+        if type(self.fast(name, function)) is CPUDispatcher:
+            return ""
+        counted: dict[tuple[str, int], int] = {}
+
+        def line(frame: types.FrameType, event: str, argument: Any) -> Any:
+            if event == "line":
+                place = frame.f_code.co_filename, frame.f_lineno
+                counted[place] = counted.get(place, 0) + 1
+            return line
+
+        def call(frame: types.FrameType, event: str, argument: Any) -> Any:
+            return line if self.own(frame) else None
+
+        before = sys.gettrace()
+        try:
+            self.large(name, function)  # compiles what is left to compile
+            sys.settrace(call)
+            cells = int(self.large(name, function).size)
+        except Exception:
+            return ""  # whether it is right is asked elsewhere
+        finally:
+            sys.settrace(before)
+        (path, number), times = max(counted.items(), key=lambda item: item[1], default=(("", 0), 0))
+        if times < cells / IN_PYTHON:
+            return ""
+        where = f"{os.path.basename(path)}, line {number}"
+        return f"{where} runs in Python, {times} times for an output of {cells} cells"
 
     def complaint(self, error: BaseException | None) -> str:
         """Why numba does not compile something: the line of the student's source, and one sentence."""
@@ -263,6 +308,11 @@ class Fast(MiniTorch):
         asked = next((line[4:] for line in lines if line.startswith(">>> ")), "")
         if sentence.startswith("No implementation of function") and asked:
             sentence = f"numba has no {asked}"
+        if sentence == "Overwrite of parallel loop index":
+            sentence = (
+                "numba takes a plain copy of the variable of a prange for the variable itself, which may not "
+                "be changed: write `rest = i + 0`, and change rest"
+            )
         where = self.line_of(error, text)
         return f"{where}{sentence}"[:400]
 
@@ -293,7 +343,7 @@ class Fast(MiniTorch):
         found = self.compilation(name, function)
         told: list[str] = []
         shares = False
-        for kernel in found.compiled:
+        for kernel in [*found.compiled, *found.inside]:
             definition = self.definition(kernel.py_func)
             for overload in kernel.overloads.values():
                 diagnostics = overload.metadata.get("parfor_diagnostics")
@@ -304,7 +354,7 @@ class Fast(MiniTorch):
         told = list(dict.fromkeys(told))
         if shares:
             return {"parallel": "yes", "told": " ".join(told)}
-        if not any(kernel.targetoptions.get("parallel") for kernel in found.compiled):
+        if not any(k.targetoptions.get("parallel") for k in [*found.compiled, *found.inside]):
             return {"parallel": "no: it is compiled without parallel=True", "told": ""}
         why = (
             refused[0] if refused else "numba finds no prange in it that it can share among threads"
@@ -379,7 +429,7 @@ class Fast(MiniTorch):
         """Whether the iterations of a kernel's parallel loop keep out of each other's way: by its source, and
         by calling it many times on more threads than there are cores."""
         found = self.compilation(name, function)
-        for kernel in found.compiled:
+        for kernel in [*found.compiled, *found.inside]:
             definition = self.definition(kernel.py_func)
             if definition is None:
                 continue
@@ -398,6 +448,7 @@ class Fast(MiniTorch):
         """Looks up the functions that a kernel calls, as its own module and the functions around it name them."""
         scope = scope_of(function)
 
+        @functools.cache
         def find(name: str) -> ast.FunctionDef | None:
             value = scope.get(name)
             return self.definition(getattr(value, "py_func", value))
@@ -411,7 +462,8 @@ class Fast(MiniTorch):
         def run() -> bytes:
             return bytes(self.large(name, function).tobytes())
 
-        most = int(numba.get_num_threads())
+        settings: Any = numba.config
+        most = int(settings.NUMBA_NUM_THREADS)  # and not how many the submission has set
         try:
             numba.set_num_threads(1)
             alone = run()
@@ -432,6 +484,14 @@ def grid(shape: Sequence[int], first: int = 0) -> Any:
 
     cells = int(np.prod(shape))
     return ((np.arange(first, first + cells) * 37) % 129 - 64.0).reshape(shape) / 8
+
+
+def switched_off() -> bool:
+    """Whether numba's compiler is off now, or will be when numba next looks at the environment."""
+    import numba
+
+    settings: Any = numba.config
+    return bool(settings.DISABLE_JIT) or os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 def takes_storage(kernel: Any) -> bool:

@@ -54,7 +54,7 @@ def one_number(value: Any) -> float:
     """A number; TypeError for anything else, a function that waits for more arguments above all."""
     read = number(value)
     if type(read) is not float:
-        raise TypeError(f"{type(value).__name__} in place of a number")
+        raise TypeError(f"a {type_name(type(value))} stands where a number is expected")
     return read
 
 
@@ -158,8 +158,13 @@ class Modules(MiniTorch):
         returned = self.method(root, "named_parameters")()
         if issubclass(type(returned), dict):
             returned = dict.items(returned)
-        pairs = []
-        for name, parameter in returned:
+        pairs: list[list[Any]] = []
+        for pair in returned:
+            try:
+                name, parameter = pair
+            except (TypeError, ValueError):
+                pairs.append([f"no pair but a {type_name(type(pair))}"])
+                continue
             word = str.__str__(name) if issubclass(type(name), str) else name
             pairs.append([word, self.value(parameter)])
             if len(pairs) > MAX_ITEMS:
@@ -222,12 +227,29 @@ class Modules(MiniTorch):
         raise first
 
     def notices(
-        self, test: str, alternatives: Sequence[Operators], name: str = "", text: str = ""
+        self,
+        test: str,
+        alternatives: Sequence[Operators],
+        name: str = "",
+        text: str = "",
+        right: Sequence[Operators] = (),
     ) -> bool:
         """Whether the student's test of that name fails on every one of several sets of operators.
 
-        name, text: which operator is wrong, and how, in Python: for those who read a script of it.
+        name, text: which operator is wrong, and how, in Python: for those who read a script of it. right:
+        operators that it is run on after it has failed; a test that only counts its calls fails on them too.
         """
+        if not self.fails(test, alternatives):
+            return False
+        if right and self.fails(test, right):
+            raise AssertionError(
+                f"once {test} has failed on wrong operators, it fails on right ones as well: what it says "
+                "must depend on the operators alone"
+            )
+        return True
+
+    def fails(self, test: str, alternatives: Sequence[Operators]) -> bool:
+        """Whether a test raises on each of several sets of operators."""
         try:
             self.passes(test, alternatives)
         except (Missing, Blocked, InputMutated, NotImplementedError):

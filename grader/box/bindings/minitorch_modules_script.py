@@ -82,7 +82,9 @@ class Script(minitorch_script.Script):
         self.tests()
         self.lines.append(f"tests.{test}()  # passes on right operators")
 
-    def notices(self, test: str, alternatives: Any, name: str = "", text: str = "") -> bool:
+    def notices(
+        self, test: str, alternatives: Any, name: str = "", text: str = "", right: Any = ()
+    ) -> bool:
         self.tests()
         self.imported("minitorch", "operators")
         if name and text:

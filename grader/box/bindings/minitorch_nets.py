@@ -8,6 +8,7 @@ are asked for, it gets them row by row. Nothing else of the submission is change
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -63,6 +64,17 @@ class Nets(Fast):
             "value": self.array(output),
             "gradients": [self.read(leaf.grad) for leaf in leaves],
         }
+
+    def gradients_apart(
+        self, path: str, arrays: list[Any], upstreams: list[Any], *extra: Any
+    ) -> list[Any]:
+        """The gradients of several calls of a function of one tensor: all calls first, then every `backward`."""
+        leaves = self.leaves(arrays, None)
+        outputs = [self.get(path)(leaf, *extra) for leaf in leaves]
+        for output, upstream in zip(outputs, upstreams, strict=True):
+            backward = self.attribute(output, "backward", "the result (a Tensor is expected)")
+            backward(self.make(upstream, grad=False))
+        return [self.read(leaf.grad) for leaf in leaves]
 
     @contextlib.contextmanager
     def views_in_order(self) -> Iterator[None]:
@@ -234,16 +246,23 @@ class Nets(Fast):
     def dropout_calls(
         self, shape: Sequence[int], rate: float, seed: int, calls: int
     ) -> dict[str, Any]:
-        """How often each cell of a tensor is dropped in several calls."""
+        """How often each cell of a tensor is dropped in several calls, and how often just as many as are to be
+        expected, which independent cells seldom are."""
         import numpy as np
 
         a = self.nonzero(shape, seed)
         dropped: Any = np.array([self.dropout(a, rate) == 0.0 for _ in range(calls)])
-        places = [tuple(map(int, place)) for place in np.ndindex(a.shape)]
-        return {
-            f"calls that drop the cell {list(place)}": event(dropped[(slice(None), *place)], rate)
-            for place in places
+        found = {
+            f"calls that drop the cell {list(map(int, place))}": event(
+                dropped[(slice(None), *place)], rate
+            )
+            for place in np.ndindex(a.shape)
         }
+        usual = int(rate * a.size)
+        likely = math.comb(a.size, usual) * rate**usual * (1.0 - rate) ** (a.size - usual)
+        counts = dropped.reshape(calls, -1).sum(axis=1)
+        found[f"calls that drop {usual} of {a.size} cells"] = event(counts == usual, likely)
+        return found
 
     def dropout_survivors(self, shape: Sequence[int], rate: float, seed: int) -> list[float]:
         """The least and the greatest factor that cells which are not dropped are multiplied by. If all of

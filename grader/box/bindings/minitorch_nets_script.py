@@ -51,6 +51,17 @@ class Script(minitorch_script.Script):
             f"print({', '.join(f'{name}.grad' for name in names)})",
         ]
 
+    def gradients_apart(
+        self, path: str, arrays: list[Any], upstreams: list[Any], *extra: Any
+    ) -> None:
+        names = self.tensors(arrays, None)
+        self.lines += [f"{name}.requires_grad_(True)" for name in names]
+        for place, name in enumerate(names):
+            self.lines.append(f"y{place} = {self.applied_to(path, [name], extra)}")
+        for place, upstream in enumerate(upstreams):
+            self.lines.append(f"y{place}.backward(tensor({literal(upstream)}))")
+        self.lines.append(f"print({', '.join(f'{name}.grad' for name in names)})")
+
     def shares(
         self,
         path: str,

@@ -1,14 +1,15 @@
 """Runs a student's own property tests, on operators that are put in the place of theirs.
 
-A test is a plain function, or one that Hypothesis calls with numbers of its choice; always the same ones, and
-few. What is looked for is only whether it comes to its end. pytest is not needed: what tests use of it while
-they are collected is stood in for.
+A test is a plain function or a method of a class, or one that Hypothesis calls with numbers of its choice;
+always the same ones, and few. What is looked for is only whether it comes to its end. pytest is not needed: what
+tests use of it while they are collected is stood in for.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import itertools
 import os
 import re
@@ -116,7 +117,7 @@ class Tests:
                 test = self.found[name] = self._imported(name)
             self.operators.called = []
             for arguments in given_by_marks(test):
-                test(**arguments)
+                test(**with_fixtures(test, arguments))
 
     def _imported(self, name: str) -> Any:
         place = self.place(name)
@@ -128,12 +129,14 @@ class Tests:
             package.load()
         with contextlib.suppress(Exception, SystemExit):
             importlib.import_module(place)  # what it raises is raised once more, and told, below
-        test = self.packages[top].resolve(f"{place}.{name}")
+        method = method_of(sys.modules.get(place), name)
+        test = method or self.packages[top].resolve(f"{place}.{name}")
         if not callable(test):
             raise Missing(f"{name} in {place.replace('.', '/')}.py is no function")
-        if getattr(test, "is_hypothesis_test", False):
+        body: Any = test if method is None else method.body
+        if getattr(body, "is_hypothesis_test", False):
             # Whatever the student set: how many examples are tried is the same for everybody.
-            test._hypothesis_internal_use_settings = few()
+            body._hypothesis_internal_use_settings = few()
         return test
 
     def place(self, name: str) -> str:
@@ -150,16 +153,59 @@ class Tests:
         ]
         usual = self.operators.path.rpartition(".")[2]
         files.sort(key=lambda file: os.path.basename(file) != f"test_{usual}.py")
-        pattern = re.compile(rb"^(?:def|class)\s+%s\b|^%s\s*=" % ((name.encode(),) * 2), re.M)
-        for file in files:
-            with open(file, "rb") as source:
-                if pattern.search(source.read()):
-                    inside = os.path.relpath(file, root).removesuffix(".py")
-                    return inside.replace(os.sep, ".")
+        word = name.encode()
+        plain = rb"^(?:def|class)\s+%s\b|^%s\s*=" % (word, word)
+        for pattern in (plain, rb"^[ \t]+def\s+%s\b" % word):  # a function, else a method
+            for file in files:
+                with open(file, "rb") as source:
+                    if re.search(pattern, source.read(), re.M):
+                        inside = os.path.relpath(file, root).removesuffix(".py")
+                        return inside.replace(os.sep, ".")
         where = f"{FOLDER}/test_{usual}.py"
         if not os.path.isfile(os.path.join(root, *where.split("/"))):
             raise Blocked(f"there is no {where} in the submission")
         raise Missing(f"{where} does not define {name}")
+
+
+class Method:
+    """A test that is a method. Each call is on a new object of its class, between what pytest or unittest calls
+    before and after it."""
+
+    def __init__(self, holder: type, name: str) -> None:
+        self.holder = holder
+        self.name = name
+        self.body = getattr(holder, name)
+        self.pytestmark = [*marks_of(holder), *marks_of(self.body)]
+
+    def __call__(self, /, **arguments: Any) -> None:
+        cases = sys.modules.get("unittest")
+        named = cases is not None and issubclass(self.holder, cases.TestCase)
+        instance = self.holder(self.name) if named else self.holder()
+        method = getattr(instance, self.name)
+        for name in ("setUpClass", "setup_class", "setUp", "setup_method"):
+            self.around(instance, name, method)
+        try:
+            method(**with_fixtures(method, arguments))
+        finally:
+            for name in ("tearDown", "teardown_method"):
+                self.around(instance, name, method)
+
+    def around(self, instance: Any, name: str, method: Any) -> None:
+        """Calls what stands before or after a test, if the class has it; some of it may take the method."""
+        found = getattr(instance, name, None)
+        if found is not None:
+            takes = getattr(getattr(found, "__code__", None), "co_argcount", 1) > 1
+            found(method) if takes and name.endswith("_method") else found()
+
+
+def method_of(module: Any, name: str) -> Method | None:
+    """The test of that name in a class of a module; None where the module itself has the name, or no class has."""
+    names = dict(vars(module)) if isinstance(module, types.ModuleType) else {}
+    if name not in names:
+        for value in names.values():
+            if isinstance(value, type) and callable(getattr(value, name, None)):
+                return Method(value, name)
+    return None
 
 
 def few() -> Any:
@@ -202,11 +248,43 @@ def told(error: Exception) -> None:
         error.args = ("; ".join([*said, *notes[:1]]),)
 
 
+def with_fixtures(test: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a test, and what fixtures of its class, its file or `conftest.py` give for its other names."""
+    try:
+        names = [] if isinstance(test, Method) else [*inspect.signature(test).parameters]
+    except (TypeError, ValueError):
+        names = []
+    found = dict(arguments)
+    for name in names:
+        give = None if name in found else fixture_of(test, name)
+        if give is not None:
+            value = give(**with_fixtures(give, {}))
+            found[name] = next(value) if isinstance(value, types.GeneratorType) else value
+    return found
+
+
+def fixture_of(test: Any, name: str) -> Callable[..., Any] | None:
+    """The fixture of that name that a test or another fixture sees, if there is one."""
+    with contextlib.suppress(Exception, SystemExit):
+        importlib.import_module(f"{FOLDER}.conftest")
+    modules = [sys.modules.get(n) for n in (test.__module__, f"{FOLDER}.conftest")]
+    for place in (getattr(test, "__self__", None), *modules):
+        give: Callable[..., Any] | None = getattr(place, name, None)
+        if callable(give) and getattr(give, "is_fixture", False):
+            return give
+    return None
+
+
+def marks_of(test: Any) -> list[Any]:
+    """The marks that decorate a test, or a class of tests."""
+    marks = getattr(test, "pytestmark", [])
+    return marks if isinstance(marks, list) else []
+
+
 def given_by_marks(test: Any) -> Iterator[dict[str, Any]]:
     """The arguments that `pytest.mark.parametrize` gives a test; no arguments, once, where it has none."""
     tables = []
-    marks = getattr(test, "pytestmark", [])
-    for mark in marks if isinstance(marks, list) else []:
+    for mark in marks_of(test):
         if getattr(mark, "name", "") != "parametrize":
             continue
         names, rows = mark.args[:2]
@@ -296,7 +374,11 @@ def pytest() -> types.ModuleType:
         return _Near(expected, rel, abs)
 
     def fixture(*args: Any, **options: Any) -> Any:
-        return args[0] if args and callable(args[0]) else lambda function: function
+        def marked(function: Any) -> Any:
+            function.is_fixture = True
+            return function
+
+        return marked(args[0]) if args and callable(args[0]) else marked
 
     def param(*values: Any, **options: Any) -> Any:
         return values if len(values) > 1 else values[0]

@@ -8,6 +8,7 @@ from hostile.attacks import (
     forged,
     hangs,
     minitorch,
+    own_tests,
     patches,
     state,
     steals,
@@ -27,5 +28,6 @@ GROUPS: dict[str, list[Attack]] = {
     "steals": steals.ATTACKS,
     "submissions": submissions.ATTACKS,
     "minitorch": minitorch.ATTACKS,
+    "own_tests": own_tests.ATTACKS,
 }
 ATTACKS: list[Attack] = [attack for group in GROUPS.values() for attack in group]

@@ -1,4 +1,5 @@
-"""Different: positions are worked out by hand, without to_index, and rows are shared out."""
+"""Different: positions are worked out by hand, without to_index, rows are shared out, and the parallel loop of a
+kernel stands in a function that it calls."""
 
 import numpy as np
 from numba import njit, prange
@@ -117,14 +118,19 @@ def tensor_zip(fn):
 
 
 def tensor_reduce(fn):
-    def _reduce(out, out_shape, out_strides, a_storage, a_shape, a_strides, reduce_dim):
+    @njit(parallel=True)
+    def fold(out, out_shape, out_strides, a_storage, a_strides, size, step):
         for i in prange(out.size):
             o = place(i, out_shape, out_shape, out_strides)
             a = place(i, out_shape, out_shape, a_strides)
             acc = out[o]
-            for s in range(a_shape[reduce_dim]):
-                acc = fn(acc, a_storage[a + s * a_strides[reduce_dim]])
+            for s in range(size):
+                acc = fn(acc, a_storage[a + s * step])
             out[o] = acc
+
+    def _reduce(out, out_shape, out_strides, a_storage, a_shape, a_strides, reduce_dim):
+        size, step = a_shape[reduce_dim], a_strides[reduce_dim]
+        fold(out, out_shape, out_strides, a_storage, a_strides, size, step)
 
     return njit(parallel=True)(_reduce)
 
