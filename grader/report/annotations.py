@@ -9,8 +9,16 @@ from __future__ import annotations
 import re
 
 from grader.model import Outcome, Report, Verdict
-from grader.report.outline import WAITING, held_line, mismatch_line, score_line, sentences
-from grader.report.text import cut, one_line, points, visible
+from grader.report.outline import (
+    WAITING,
+    WORDS,
+    held_line,
+    mismatch_line,
+    score_line,
+    sentences,
+    tallies,
+)
+from grader.report.text import count, cut, one_line, points, visible
 
 MOST = 10  # GitHub shows no more of one kind for a step
 _PLACE = re.compile(r"([\w./-]+\.py):(\d+)\b")
@@ -28,7 +36,14 @@ def render(report: Report) -> str:
     if report.score is None:
         lines.append(f"::warning title=No score yet::{_data(held_line(report))}")
     title = _property(one_line(visible(report.title)))
-    lines.append(f"::notice title={title}::{_data(score_line(report))}")
+    waiting = [
+        f"{count(sum(v.outcome is o for v in report.checks), 'check')} {WORDS[o].text}"
+        for o in WAITING
+        if any(v.outcome is o for v in report.checks)
+    ]
+    told = ", ".join([score_line(report), tallies(report.checks)[0], *waiting])
+    notes = [cut(one_line(visible(note)), characters=600, lines=1) for note in report.notes]
+    lines.append(f"::notice title={title}::{_data(chr(10).join([told, *notes]))}")
     return "\n".join(lines) + "\n"
 
 
@@ -36,14 +51,16 @@ def _annotation(verdict: Verdict) -> str:
     example = verdict.counterexample
     place = _PLACE.match(visible(example.where[0])) if example and example.where else None
     where = f"file={_property(place[1])},line={place[2]}," if place else ""
+    amount = f"{points(verdict.score)} / {points(verdict.max_score)}"
     title = _property(
-        f"{one_line(visible(verdict.title))} ({points(verdict.score)} / {points(verdict.max_score)})"
+        f"{one_line(visible(verdict.title))}: {WORDS[verdict.outcome].text} ({amount})"
     )
     said = sentences(verdict) or ([mismatch_line(example)] if example else [])
     inputs = [
         f"{visible(k)} = {visible(v)}" for k, v in (example.inputs if example else {}).items()
     ]
-    text = "\n".join(filter(None, [*said, *inputs])) or verdict.outcome.value
+    places = [f"in {visible(place)}" for place in (example.where if example else ())]
+    text = "\n".join(filter(None, [*said, *inputs, *places])) or WORDS[verdict.outcome].text
     return f"::error {where}title={title}::{_data(cut(text, characters=1500, lines=20))}"
 
 

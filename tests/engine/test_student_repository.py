@@ -1,0 +1,137 @@
+"""What a student clones works by itself: `grade`, `pytest` and `grade start`, with no course beside it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from grader import bank
+from grader.course import Course, load_course
+from grader.errors import UsageError
+from grader.platforms import student
+
+from .courses import REFERENCE, dedented, make_course, write
+
+MARKED = dedented(REFERENCE).replace(
+    "    return x * x\n", "    # begin solution 1\n    return x * x\n    # end solution\n"
+).replace("def square(x):\n", 'def square(x):\n    """Square a number."""\n')  # fmt: skip
+SECOND = {
+    "grader.yaml": "course: Tiny\nmodules: [sums, more]\ncases: 20\nisolation: {sandbox: process}\n",
+    "assignments/more/module.yaml": """
+        title: More
+        expects: [work]
+        earlier: [work.py]
+        tasks:
+          - {id: "3", title: More, points: 10}
+    """,
+    "assignments/more/questions.py": """
+        def one(subject, x):
+            "double gives the right number"
+            return subject.call("double", x)
+    """,
+    "assignments/more/checks.py": """
+        import questions
+        from grader.checks import case, reals, task
+
+        task("3").check(questions.one, case(x=reals()))
+    """,
+    "reference/work.py": MARKED,
+    "assignments/sums/handout.md": "# Sums\n",
+}
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    return make_course(tmp_path_factory.mktemp("course"), SECOND)
+
+
+@pytest.fixture
+def clone(course: Course, tmp_path: Path) -> Path:
+    """A student's repository for the first module."""
+    files = student.files(course, bank.load(course, "sums"))
+    folder = write(tmp_path / "clone", files)
+    # Which box it runs in is no matter here, and this one starts everywhere.
+    with (folder / "grader.yaml").open("a") as file:
+        file.write("isolation: {sandbox: process}\n")
+    return folder
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_it_holds_what_a_student_needs_and_no_solution(clone: Path) -> None:
+    found = {path.relative_to(clone).as_posix() for path in clone.rglob("*") if path.is_file()}
+    assert found == {
+        ".github/workflows/grade.yml",
+        ".gitignore",
+        "HANDOUT.md",
+        "README.md",
+        "grader.yaml",
+        "packs/sums.pack",
+        "work.py",
+    }
+    assert "NotImplementedError" in (clone / "work.py").read_text()
+    assert all(b"return x * x" not in (clone / name).read_bytes() for name in found)
+    assert load_course(clone).settings.modules == ("sums",)
+    steps = yaml.safe_load((clone / ".github/workflows/grade.yml").read_text())["jobs"]["grade"]
+    assert any("grade sums --json report.json" in step.get("run", "") for step in steps["steps"])
+
+
+def test_grade_works_in_it_and_points_rise_with_the_work(clone: Path) -> None:
+    before = run(clone, "-m", "grader", "sums", "-q")
+    assert (before.returncode, before.stderr) == (1, "")
+    assert before.stdout == "sums 32/40\n"
+    (clone / "work.py").write_text(MARKED)
+    assert run(clone, "-m", "grader", "sums", "-q").stdout == "sums 40/40\n"
+
+
+def test_every_check_is_a_test_with_its_task_as_marker(clone: Path) -> None:
+    plugin = ("-p", "grader.platforms.pytest_plugin", "-p", "no:cacheprovider")
+    ran = run(clone, "-m", "pytest", "--strict-markers", *plugin, "-m", "task1", "-rA")
+    assert ran.returncode == 1
+    assert "1 failed, 1 passed, 2 deselected" in ran.stdout
+    assert "sums task 1: square gives the right number" in ran.stdout
+    assert "not implemented yet" in ran.stdout
+    assert "hint" in ran.stdout
+    (clone / "work.py").write_text(MARKED)
+    assert run(clone, "-m", "pytest", *plugin).returncode == 0
+
+
+def test_a_pack_takes_no_seed(clone: Path) -> None:
+    refused = run(clone, "-m", "grader", "sums", "--seed", "3")
+    assert refused.returncode == 2
+    assert "--seed: a pack holds its cases already" in refused.stderr
+
+
+def test_earlier_files_come_along_and_what_was_here_is_kept(course: Course, tmp_path: Path) -> None:
+    folder = write(tmp_path / "more", student.files(course, bank.load(course, "more")))
+    mine = write(tmp_path / "sums", {"work.py": "def double(x):\n    return x + x\n"})
+    given = (folder / "work.py").read_text()
+    tried = run(folder, "-m", "grader", "start", "more", "--from", str(mine), "--dry-run")
+    assert tried.stdout == "work.py: would be copied\n"
+    assert (folder / "work.py").read_text() == given
+    done = run(folder, "-m", "grader", "start", "more", "--from", str(mine))
+    assert done.stdout == "work.py: copied, the old one is kept\n"
+    assert (folder / "work.py").read_text() == (mine / "work.py").read_text()
+    assert (folder / "work.py.before").read_text() == given
+    again = run(folder, "-m", "grader", "start", "more", "--from", str(mine))
+    assert again.stdout == "work.py: the same\n"
+    assert (folder / "work.py.before").read_text() == given
+
+
+def test_a_folder_without_earlier_files_is_told(course: Course, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none of the earlier files is there, such as work\.py"):
+        student.carried(course, "more", tmp_path)
+
+
+def test_a_link_is_not_followed(course: Course, tmp_path: Path) -> None:
+    (tmp_path / "work.py").symlink_to(course.root / "reference" / "work.py")
+    with pytest.raises(UsageError, match="this is a link"):
+        student.carried(course, "more", tmp_path)
