@@ -61,6 +61,8 @@ def read_header(path: Path) -> Header:
 
 
 def opened(path: Path, data: bytes) -> tuple[Header, bytes]:
+    """The header of a pack and its content as it is stored. Raises UsageError for what is no pack, is damaged, or is
+    of another format or needs what this version does not have."""
     start = len(MAGIC) + LENGTH.size
     if not data.startswith(MAGIC) or len(data) < start:
         raise UsageError(f"{path}: this is no pack. Make one with: grade pack MODULE -o FILE")

@@ -38,6 +38,7 @@ def marker(task: str) -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options `--no-checks` and `--check-module`."""
     group = parser.getgroup("backcheck")
     group.addoption(
         "--no-checks",
@@ -87,6 +88,7 @@ def wanted(config: pytest.Config, course: Course) -> tuple[str, ...]:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """The checks of the course whose file lies in the root of the tests."""
     if file_path.name != FILE or parent.config.getoption("--no-checks"):
         return None
     if file_path.parent != parent.config.rootpath:
@@ -100,6 +102,7 @@ class Checks(pytest.File):
     course: Course
 
     def collect(self) -> Iterable[pytest.Item]:
+        """An item for each check of each module that is wanted."""
         from grader.course import load_course
         from grader.errors import GraderError
 
@@ -119,6 +122,7 @@ class Checks(pytest.File):
             raise self.CollectError(str(error)) from None
 
     def checks_of(self, module: str) -> Iterator[Check]:
+        """The checks of a module."""
         yield from self.ready(module).assignment.checks
 
     def ready(self, module: str) -> Module:
@@ -150,6 +154,7 @@ class Checks(pytest.File):
         return known[key]
 
     def graded(self, module: str, keys: list[str]) -> Report:
+        """The report on what lies in the course's folder, with the checks of these keys."""
         from grader.intake import read_submission
         from grader.judge.grade import grade
         from grader.sandbox.choose import Wanted, choose
@@ -178,6 +183,7 @@ class CheckItem(pytest.Item):
         self.check = check
 
     def runtest(self) -> None:
+        """Raises NotPassed where the check did not pass; skips what was not asked or is held."""
         from grader.errors import GraderError
         from grader.model import Outcome
 
@@ -194,6 +200,7 @@ class CheckItem(pytest.Item):
             raise NotPassed(verdict)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """What `grade` would tell of the check."""
         if isinstance(excinfo.value, NotPassed):
             from grader.report.terminal import render_verdict
 
@@ -201,4 +208,5 @@ class CheckItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
+        """The check's file, no line, and its name."""
         return self.path, None, f"{self.module} task {self.check.task}: {self.check.title}"

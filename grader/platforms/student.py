@@ -1,7 +1,7 @@
-"""What a student gets for one module: the template, the hand-out, a pack with the public checks, and what runs
-them, on their machine and in GitHub Actions.
+"""What a student gets for one module: template, hand-out, a pack with the public checks, and what runs them.
 
-`files` makes it, `carried` is what a student takes along from the module before. Nothing here writes a file.
+`files` makes it, for their machine and for GitHub Actions; `carried` is what a student takes along from the module
+before. Nothing here writes a file.
 """
 
 from __future__ import annotations
