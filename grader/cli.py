@@ -501,7 +501,10 @@ def list_(module: str | None, course_dir: Path | None) -> None:
         return
     from grader.judge.grade import points
 
-    assignment, _ = load_checks(course, module)
+    if course.pack(module) is not None:
+        assignment = load_banks(course, module, None, Progress()).assignment
+    else:
+        assignment, _ = load_checks(course, module)
     put(f"{module}: {assignment.title}")
     for task in assignment.tasks:
         put(f"  {task.id}  {task.title} ({task.points:g} points)")
@@ -544,6 +547,9 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
             for item in ready.banks.values():
                 put(f"{name}  {len(item.cases):5d}  {item.digest[:12]}  {item.check}")
         elif action == "check":
+            if course.pack(name) is not None:
+                put(f"{name}: a pack, whose digest fits; cases are drawn where the course is")
+                continue
             again = bank.build(course, name, ready.digest)
             wrong = [k for k, b in again.banks.items() if ready.banks[k].digest != b.digest]
             differ |= bool(wrong)

@@ -422,7 +422,7 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
         if mode is None:
             titles_out.setdefault(modes.needs(d.on), []).append(f"{d.check.task} {d.check.title}")
     left_out = tuple(
-        f"not asked here: {_some(titles)}. That takes {lacking}"
+        f"not asked here: {some(titles)}. That takes {lacking}"
         for lacking, titles in titles_out.items()
     )
     assignment = Assignment(
@@ -445,7 +445,7 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
     )
 
 
-def _some(titles: Sequence[str]) -> str:
+def some(titles: Sequence[str]) -> str:
     """`a; b and 4 more`."""
     more = f" and {len(titles) - 2} more" if len(titles) > 3 else ""
     return "; ".join(titles[: 2 if more else None]) + more

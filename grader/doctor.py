@@ -134,7 +134,7 @@ def _docker() -> list[Finding]:
 
 
 def _course(course_dir: Path | None) -> list[Finding]:
-    from grader import bank
+    from grader import bank, pack
     from grader.course import find_course, load_module
 
     try:
@@ -148,6 +148,10 @@ def _course(course_dir: Path | None) -> list[Finding]:
     for name in course.settings.modules:
         try:
             load_module(course, name)
+            if course.pack(name) is not None:
+                header = pack.read(course.root / "packs" / f"{name}{pack.SUFFIX}").header
+                found.append(Finding(f"  {name}", True, f"a pack for the {header.audience}"))
+                continue
             stored = bank.bank_path(name, bank.module_digest(course, name)).is_file()
             found.append(
                 Finding(

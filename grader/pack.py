@@ -17,9 +17,10 @@ from pathlib import Path
 import msgspec
 
 import grader
+from grader import modes
 from grader.bank import Module, as_frame, from_frame
 from grader.box import wire
-from grader.course import Course, load_module
+from grader.course import Course, load_module, some
 from grader.errors import UsageError
 from grader.model import Visibility
 from grader.packfile import FORMAT, SUFFIX, Header, opened, read_header, written
@@ -164,6 +165,15 @@ def ready(course: Course, name: str) -> Module:
         raise UsageError(f"{path}: this is the pack of {found.header.module}, not of {name}")
     assignment = msgspec.structs.replace(
         found.module.assignment, limits=load_module(course, name).limits
+    )
+    sandbox = course.settings.isolation.sandbox
+    absent = [c for c in assignment.checks if not modes.offered(c.mode, sandbox)]
+    for mode in dict.fromkeys(check.mode for check in absent):
+        titles = some([f"{c.task} {c.title}" for c in absent if c.mode == mode])
+        told = f"not asked here: {titles}. That takes {modes.needs([mode])}"
+        assignment = msgspec.structs.replace(assignment, left_out=(*assignment.left_out, told))
+    assignment = msgspec.structs.replace(
+        assignment, checks=tuple(c for c in assignment.checks if c not in absent)
     )
     if found.header.audience == "student":
         shown, whole = found.header.public

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grader import bank, pack, packfile
+from grader import bank, modes, pack, packfile
 from grader.box import wire
 from grader.course import Course, load_course
 from grader.errors import UsageError
@@ -209,3 +209,19 @@ def test_a_frame_in_a_pack_is_one_like_any_other() -> None:
     """The content is read by the codec that answers of students are read by: no pickle, no code."""
     with pytest.raises(wire.WireError):
         wire.decode(b"cos\nsystem\n(S'true'\ntR.")
+
+
+def test_what_this_machine_cannot_ask_is_left_out_of_a_pack(
+    course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pack may come from a machine that has more than this one."""
+    module = bank.load(course, "sums")
+    first, *rest = module.assignment.checks
+    checks = (msgspec.structs.replace(first, mode="ptx"), *rest)
+    assignment = msgspec.structs.replace(module.assignment, checks=checks)
+    data = pack.make(course, msgspec.structs.replace(module, assignment=assignment), "grader")
+    monkeypatch.setattr(modes, "has_compiler", lambda: False)
+    found = pack.ready(elsewhere(tmp_path, data), "sums").assignment
+    assert [c.title for c in found.checks] == [c.title for c in rest]
+    (note,) = found.left_out
+    assert note.startswith(f"not asked here: 1 {first.title}. That takes a CUDA compiler")

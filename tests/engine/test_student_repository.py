@@ -135,3 +135,22 @@ def test_a_link_is_not_followed(course: Course, tmp_path: Path) -> None:
     (tmp_path / "work.py").symlink_to(course.root / "reference" / "work.py")
     with pytest.raises(UsageError, match="this is a link"):
         student.carried(course, "more", tmp_path)
+
+
+def test_every_command_knows_a_pack(clone: Path) -> None:
+    listed = run(clone, "-m", "grader", "list", "sums").stdout
+    assert "square gives the right number" in listed
+    checked = run(clone, "-m", "grader", "bank", "check")
+    assert (checked.returncode, checked.stdout.startswith("sums: a pack, ")) == (0, True)
+    assert "a pack for the student" in run(clone, "-m", "grader", "doctor").stdout
+
+
+@pytest.mark.parametrize("data", [b"junk", None])
+def test_a_pack_that_is_broken_is_told_by_pytest_too(clone: Path, data: bytes | None) -> None:
+    """A header that cannot be read, and a content that was cut."""
+    path = clone / "packs" / "sums.pack"
+    path.write_bytes(data or path.read_bytes()[:-9])
+    ran = run(clone, "-m", "pytest", "-p", "no:cacheprovider")
+    assert ran.returncode == 2
+    assert "INTERNALERROR" not in ran.stdout + ran.stderr
+    assert "packs/sums.pack" in ran.stdout
