@@ -1,0 +1,132 @@
+"""A grading set up from a course: its banks, a box that keeps the answers out of reach, the reference beside it.
+
+Every command that grades, whatever it grades, begins here. Nothing here prints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from grader.errors import UsageError
+
+if TYPE_CHECKING:
+    from grader.bank import Module
+    from grader.course import Course
+    from grader.model import Report
+    from grader.sandbox import Sandbox
+
+
+class Progress(Protocol):
+    """Who is told what goes on: `say` often, `note` where something slow begins."""
+
+    def say(self, text: str) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+def with_seed(course: Course, seed: int | None) -> Course:
+    """The course with another seed."""
+    import msgspec
+
+    if seed is None:
+        return course
+    settings = msgspec.structs.replace(course.settings, seed=seed)
+    return msgspec.structs.replace(course, settings=settings)
+
+
+def load_banks(course: Course, module: str, seed: int | None, progress: Progress) -> Module:
+    """The module with its banks, from its pack where it has one; else saying what is drawn when they must be
+    drawn first."""
+    from grader import bank
+
+    if course.pack(module) is not None:
+        from grader import pack
+
+        if seed is not None:
+            raise UsageError(
+                "--seed: a pack holds its cases already; new ones are drawn where the course is"
+            )
+        return pack.ready(course, module)
+
+    def drawing(key: str, done: int, total: int) -> None:
+        progress.say(f"drawing the cases of {module} (once): {done}/{total} {key}")
+
+    return bank.load(with_seed(course, seed), module, drawing)
+
+
+def open_box(name: str | None, course: Course, ready: Module, progress: Progress) -> Sandbox:
+    """The box that was asked for, or else the course's, in which no file of the answers can be opened."""
+    from grader import bank
+    from grader.sandbox.choose import Wanted, choose
+
+    assignment = ready.assignment
+    packed = course.pack(assignment.name)
+    answers = [
+        *sorted(course.reference.rglob("*.py"))[:4],
+        course.folder(assignment.name) / "checks.py",
+        bank.bank_path(assignment.name, ready.digest),
+        *([packed] if packed is not None else []),
+    ]
+    wanted = Wanted(
+        preload=assignment.preload,
+        limits=assignment.limits,
+        secrets=[str(path.absolute()) for path in answers],
+        say=progress.note,
+    )
+    isolation = course.settings.isolation
+    return choose(name or isolation.sandbox, isolation, wanted)
+
+
+def opponent_of(course: Course, ready: Module) -> Any:
+    """The reference as a submission where a check of speed needs it; None where none does."""
+    from grader.intake import read_folder
+
+    timed = any(check.at_most_times for check in ready.assignment.checks)
+    if not timed or not course.reference.is_dir():
+        return None
+    return read_folder(course.reference, ready.assignment.expects, ready.assignment.also)
+
+
+def grade_one(
+    course: Course,
+    ready: Module,
+    submission: Any,
+    box: Sandbox,
+    *,
+    only: Sequence[str] = (),
+    keys: Sequence[str] = (),
+    seed: int | None,
+    progress: Progress,
+) -> Report:
+    """The report on one submission, with shrinking and hints."""
+    from grader.judge.grade import grade
+    from grader.judge.shrink import Shrinker
+
+    seeded = with_seed(course, seed)
+    earlier = {}
+    for name in ready.assignment.earlier:
+        path = course.reference / name
+        if path.is_file():
+            earlier[name] = path.read_bytes()
+
+    def step(check: Any, done: int, total: int) -> None:
+        progress.say(f"{done}/{total} {check.task} {check.title}")
+
+    packed = course.pack(ready.assignment.name) is not None
+    with contextlib.nullcontext() if packed else Shrinker(seeded, ready) as shrinker:
+        return grade(
+            ready,
+            submission,
+            box,
+            seed=seeded.settings.seed,
+            course=course.settings.course,
+            only=only,
+            keys=keys,
+            opponent=opponent_of(course, ready),
+            shrinker=shrinker,
+            earlier=earlier,
+            earlier_mode=course.settings.earlier,
+            progress=step,
+        )
