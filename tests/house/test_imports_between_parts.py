@@ -248,6 +248,14 @@ def test_the_command_loads_what_it_needs_and_no_more() -> None:
     assert not loaded("import grader.cli") & (HEAVY - {"click"})
 
 
+def test_help_loads_nothing_that_only_grading_needs() -> None:
+    shown = "from click.testing import CliRunner; import grader.cli as c"
+    shown += "; assert CliRunner().invoke(c.cli, ['--help']).exit_code == 0"
+    found = loaded(shown)
+    assert "click" in found
+    assert not found & {"numpy", "numba", "matplotlib", "docker", "hypothesis"}
+
+
 def test_the_box_loads_nothing_of_the_rest_of_the_grader() -> None:
     ran = subprocess.run(
         [sys.executable, "-c", "import grader.box.worker, sys; print(*sys.modules)"],
