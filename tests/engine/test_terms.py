@@ -85,6 +85,45 @@ def test_a_day_late_costs_what_the_lines_say() -> None:
     ]
 
 
+def test_late_days_go_to_what_was_received_first() -> None:
+    terms = Terms({m: Dates(DUE) for m in "ab"}, Late(percent_per_day=10, tokens=2))
+    works = [Work("x", "a", 10, 10, after(3000)), Work("y", "b", 10, 10, after(60))]
+    found = settle_all(terms, "ada", works)
+    used = {key: one.standing.tokens for key, one in found.items() if one.standing}
+    assert used == {"x": 1, "y": 1}
+    (line, _) = found["x"].standing.lines if found["x"].standing else ()
+    assert line.reason.endswith("1 late day used of 1, 0 left")
+
+
+@pytest.mark.parametrize(
+    ("counts", "limit", "chosen"),
+    [("latest", 0, "3"), ("latest", 2, "2"), ("best", 0, "1"), ("all", 2, "12")],
+)
+def test_which_attempts_count(counts: str, limit: int, chosen: str) -> None:
+    terms = Terms({"m": Dates(DUE)}, Late(percent_per_day=50), Attempts(limit, counts))
+    works = [
+        Work(str(n), "m", raw, 10, after(at), n)
+        for n, raw, at in ((1, 6.0, -5), (2, 10.0, 5), (3, 3.0, 10))
+    ]
+    found = settle_all(terms, "ada", works)
+    assert "".join(key for key, one in sorted(found.items()) if one.counts) == chosen
+
+
+@pytest.mark.parametrize(
+    ("agreed", "said"),
+    [
+        ("extensions: {ada: {sums: {reason: ill}}}", "give one of `due` and `days`"),
+        ("extensions: {ada: {sum: {days: 1}}}", "Did you mean 'sums'?"),
+        ("adjustments: {ada: {sums: [{points: 1, reason: ' '}]}}", "reason: say why"),
+    ],
+)
+def test_a_mistake_in_what_is_agreed_is_told(tmp_path: Path, agreed: str, said: str) -> None:
+    write(tmp_path, {**FILES, "grader.yaml": GOOD, "students.yaml": agreed})
+    with pytest.raises(UsageError, match=r"students\.yaml:1: ") as caught:
+        load_terms(load_course(tmp_path))
+    assert said in str(caught.value)
+
+
 def test_a_late_day_is_24_hours_where_the_clock_is_put_back() -> None:
     due = dt.datetime(2026, 10, 24, 23, 59, tzinfo=BERLIN)
     terms = Terms({"m": Dates(due)}, Late(percent_per_day=10))
