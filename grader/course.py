@@ -15,7 +15,7 @@ import os
 import re
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +26,17 @@ from grader.errors import BrokenCheck, UsageError
 from grader.model import Assignment, Limits, Policy, Task
 from grader.packfile import SUFFIX, read_header
 from grader.sandbox import LEVELS
+from grader.terms import Attempts, Late, Terms
+from grader.termsfile import (
+    DatesFile,
+    Fault,
+    StudentsFile,
+    agreed_faults,
+    dates_of,
+    extension_of,
+    faults,
+    zone,
+)
 
 if TYPE_CHECKING:
     from grader.checks import Declared
@@ -76,7 +87,8 @@ class CourseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     cases: how many Hypothesis cases a check draws; earlier: whose files of earlier modules are graded
     with, `student` or `reference`; limits: module -> what takes the place of single limits of its
-    `module.yaml`.
+    `module.yaml`. The rest are the terms (see `grader.terms`): timezone: of times without an offset; dates: by
+    module.
     """
 
     course: str
@@ -86,6 +98,10 @@ class CourseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     earlier: str = "student"
     isolation: Isolation = Isolation()
     limits: dict[str, SomeLimits] = {}
+    timezone: str = "UTC"
+    dates: dict[str, DatesFile] = {}
+    late: Late = Late()
+    attempts: Attempts = Attempts()
 
 
 class TaskFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -224,7 +240,63 @@ def load_course(root: Path) -> Course:
                 f"{path}:{locate('limits', name)}: limits: {unknown('module', name, settings.modules)}"
             )
         check_limits(settings.limits[name], path, locate, "limits", name)
+    _known_modules(settings.dates, settings.modules, path, locate, "dates")
+    _raise_first(
+        faults(
+            settings.timezone,
+            settings.dates,
+            settings.late,
+            settings.attempts,
+        ),
+        path,
+        locate,
+    )
     return Course(root, settings)
+
+
+def load_terms(course: Course) -> Terms:
+    """The terms of the course, with what `students.yaml` beside its `grader.yaml` agrees with single students.
+
+    Raises UsageError that names file, line and key of a mistake.
+    """
+    settings = course.settings
+    where = zone(settings.timezone)
+    if where is None:
+        raise UsageError(f"timezone: {settings.timezone!r} is no time zone")
+    dates = {module: dates_of(given, where) for module, given in settings.dates.items()}
+    path = course.root / "students.yaml"
+    agreed = StudentsFile()
+    if path.exists():
+        agreed, locate = read_yaml(path, StudentsFile)
+        for key in ("extensions", "adjustments"):
+            for student, modules in getattr(agreed, key).items():
+                _known_modules(modules, settings.modules, path, locate, key, student)
+        _raise_first(agreed_faults(agreed, where, dates), path, locate)
+    return Terms(
+        dates=dates,
+        late=settings.late,
+        attempts=settings.attempts,
+        extensions={
+            student: {module: extension_of(given, where) for module, given in modules.items()}
+            for student, modules in agreed.extensions.items()
+        },
+        adjustments=agreed.adjustments,
+    )
+
+
+def _known_modules(
+    named: Iterable[str], modules: Sequence[str], path: Path, locate: Any, *keys: str
+) -> None:
+    for name in named:
+        if name not in modules:
+            raise UsageError(
+                f"{path}:{locate(*keys, name)}: {'.'.join(keys)}: {unknown('module', name, modules)}"
+            )
+
+
+def _raise_first(found: Iterable[Fault], path: Path, locate: Any) -> None:
+    for keys, said in found:
+        raise UsageError(f"{path}:{locate(*keys)}: {_dotted(keys)}: {said}")
 
 
 def check_limits(limits: Limits | SomeLimits, path: Path, locate: Any, *keys: str) -> None:

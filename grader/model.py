@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from grader.terms import Standing
+
 Tree = Any  # one input or answer; see the module's docstring
 
 
@@ -311,7 +313,8 @@ class Flag(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is known of one grading. Every view is made from this and nothing else.
 
-    score: the sum of the tasks' scores less what the flags deduct; None while a check is held.
+    score: the sum of the tasks' scores less what the flags deduct; None while a check is held; standing: what
+    counts under the course's terms, None where none were applied.
     """
 
     schema: str = "backcheck/report/1"
@@ -329,3 +332,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     provenance: Provenance
     flags: tuple[Flag, ...] = ()
+    standing: Standing | None = None

@@ -51,6 +51,7 @@ def for_student(report: Report) -> Report:
         report,
         checks=checks,
         tasks=tuple(subtotal(task, checks) for task in report.tasks if task.id in left),
+        standing=None,  # its points are those of hidden checks too
         score=_less(total(v.score for v in checks), report.flags),
         max_score=sum(v.max_score for v in checks),
         notes=(

@@ -24,6 +24,7 @@ from grader.report.outline import (
     incomplete_line,
     mismatch_line,
     sentences,
+    standing_lines,
     tallies,
 )
 from grader.report.text import count, cut, one_line, points, sentence, visible
@@ -44,7 +45,7 @@ def results(report: Report, *, stdout_visibility: Visibility | None = None) -> d
     to instructors.
     """
     sent: dict[str, Any] = {
-        "score": _number(report.score or 0.0),
+        "score": _number(_counts(report)),
         "execution_time": round(report.seconds, 3),
         "output": _summary(report),
         "output_format": "text",
@@ -86,6 +87,12 @@ def results(report: Report, *, stdout_visibility: Visibility | None = None) -> d
     return sent
 
 
+def _counts(report: Report) -> float:
+    if report.score is None:
+        return 0.0
+    return report.standing.score if report.standing else report.score
+
+
 def _summary(report: Report) -> str:
     shown = for_student(report)
     absent = len(report.checks) - len(shown.checks)
@@ -97,6 +104,7 @@ def _summary(report: Report) -> str:
         lines.append(f"{count(absent, 'more check')} will be shown later.")
     lines += [incomplete_line(report)] if not report.complete else []
     lines += [deducted_line(shown)] if deducted_line(shown) else []
+    lines += standing_lines(shown)
     later = sum(flag.points for flag in report.flags) - sum(flag.points for flag in shown.flags)
     if later > 1e-9 and report.score is not None:
         lines.append(f"{points(later)} more points are deducted from checks that are shown later.")

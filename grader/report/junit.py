@@ -21,6 +21,7 @@ from grader.report.outline import (
     outline,
     score_line,
     sentences,
+    standing_lines,
 )
 from grader.report.text import cut, one_line, points, visible
 
@@ -62,7 +63,8 @@ def _flags(report: Report, task: str) -> list[tuple[str, str]]:
             value = " | ".join([flag_line(flag), *evidence_lines(flag)])
             told.append((f"flag.{_plain(flag.kind)}", cut(value, characters=4000, lines=1)))
     line = deducted_line(report)
-    return [*told, ("deducted", line)] if line else told
+    told += [("deducted", line)] if line else []
+    return told + [("standing", line) for line in standing_lines(report)]
 
 
 def _case(suite: ET.Element, module: str, verdict: Verdict) -> None:

@@ -27,6 +27,7 @@ from grader.report.outline import (
     replay_line,
     score_line,
     sentences,
+    standing_lines,
     starts,
     stopped_line,
     tallies,
@@ -68,7 +69,12 @@ def render(report: Report) -> str:
 
 
 def _warnings(report: Report) -> list[str]:
-    lines = (held_line(report), incomplete_line(report), deducted_line(report))
+    lines = (
+        held_line(report),
+        incomplete_line(report),
+        deducted_line(report),
+        *standing_lines(report),
+    )
     return [line for line in lines if line]
 
 

@@ -213,6 +213,19 @@ def deducted_line(report: Report) -> str:
     return f"{points(taken)} of the {points(earned)} points earned are deducted for how values were found."
 
 
+def standing_lines(report: Report) -> list[str]:
+    """What counts under the course's terms, then a line for each reason; none where no terms were applied."""
+    found = report.standing
+    if found is None or report.score is None:
+        return []
+    counts = f"Counts: {points(found.score)} / {points(found.max_score)}"
+    told = [
+        f"{one_line(visible(line.reason))}{f': {line.points:+g}' if line.points else ''}"
+        for line in found.lines
+    ]
+    return [f"{counts} under the terms of the course.", *told]
+
+
 def flag_line(flag: Flag) -> str:
     """`A backward ... by differences of values. It concerns 2 checks; 5 points are deducted.`"""
     concerned = count(len(flag.checks), "passed check")

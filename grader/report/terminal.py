@@ -39,6 +39,7 @@ from grader.report.outline import (
     score_line,
     sentences,
     share,
+    standing_lines,
     starts,
     stopped_line,
     tallies,
@@ -146,7 +147,12 @@ def _head(screen: Console, look: Look, report: Report, told: Outline) -> None:
     screen.print(_sides(title, Text(look.own(score_line(report)), style)))
     summary = [*tallies(report.checks), duration(report.seconds)]
     screen.print(Text(look.own(" · ".join(summary)), "dim"))
-    for line in (held_line(report), incomplete_line(report), deducted_line(report)):
+    for line in (
+        held_line(report),
+        incomplete_line(report),
+        deducted_line(report),
+        *standing_lines(report),
+    ):
         if line:
             screen.print()
             screen.print(_marked(Text("!", "bold magenta"), Text(line), indent=0))

@@ -32,6 +32,7 @@ from grader.report import VIEWS, gradescope, html, junit, markdown, terminal
 from grader.report.audience import for_student
 from grader.report.outline import MISMATCHES, SHOWN_LATER, WORDS, outline, share, tallies
 from grader.report.text import cut, duration, one_line, points, visible
+from grader.terms import Line, Standing
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
 SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -477,6 +478,14 @@ def test_flags_change_nothing_while_there_is_no_score() -> None:
 
 def test_a_report_without_hidden_checks_stays_as_it_is() -> None:
     assert full_marks() == for_student(full_marks())
+
+
+@pytest.mark.parametrize("view", ["terminal", "html", "markdown", "gradescope", "junit"])
+def test_what_counts_is_told_with_its_reasons(view: str) -> None:
+    standing = Standing(50.0, 40.0, 50.0, (Line(-10.0, "2 days late"),))
+    page = VIEWS[view](msgspec.structs.replace(full_marks(), standing=standing))
+    assert "40 / 50 under the terms" in page.replace("\\", "")
+    assert "2 days late: -10" in page.replace("\\", "")
 
 
 def test_hidden_checks_are_marked_for_those_who_see_them() -> None:
