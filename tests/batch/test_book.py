@@ -56,7 +56,9 @@ def test_a_report_comes_back_as_the_one_of_its_hand_in(tmp_path: Path) -> None:
         first.keep("m", hand_in, book.GRADED, key="k", report=report)
         second.keep("m", hand_in, book.GRADED, key="k")
         (row,) = second.rows("m")
-        assert row.report == book.of_hand_in(report, hand_in)
+        assert row.report is not None
+        assert (row.report.submission, row.report.origin) == ("ada", hand_in.path)
+        assert row.report.checks == report.checks
         assert second.known("k") == report
         assert second.known("other") is None
 
@@ -71,6 +73,16 @@ def test_a_newer_gradebook_is_refused_and_untouched(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="newer"):
         book.Book(path)
     assert path.read_bytes() == before
+
+
+def test_what_is_broken_off_in_the_middle_is_not_there(tmp_path: Path) -> None:
+    """The report goes in before the hand-in does: neither may stay alone."""
+    no_path = HandIn("ada", (), "nul\ud800")
+    with book.Book(tmp_path / "b.sqlite") as kept:
+        with pytest.raises(UnicodeEncodeError):
+            kept.keep("m", no_path, book.GRADED, key="k", report=buggy())
+        assert kept.known("k") is None
+        assert kept.rows("m") == []
 
 
 def test_what_is_no_gradebook_is_refused_and_untouched(tmp_path: Path) -> None:
