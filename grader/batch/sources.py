@@ -1,0 +1,140 @@
+"""Where hand-ins come from: a folder of them, or a list of paths.
+
+Reads names only. What lies in a hand-in is taken in later, one at a time, by `grader.intake`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from grader.batch.model import Class, HandIn, Student
+from grader.batch.names import ENDINGS, distinct, shown, stem
+from grader.errors import UsageError
+
+IGNORED = frozenset(["__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"])
+LONGEST_LIST = 4 << 20
+
+Detector = Callable[[Path], Class | None]
+
+
+def read(path: Path, leave_out: Path | None = None) -> Class:
+    """What a source holds, by the first detector that knows it.
+
+    leave_out: a folder that is no hand-in although it lies in the source, such as the one that is written
+    to. Raises UsageError where there is nothing that could be a source.
+    """
+    source = path.absolute()
+    if not source.exists():
+        raise UsageError(f"{path}: there is no such folder or file. Name a folder of submissions")
+    for detector in DETECTORS:
+        found = detector(source)
+        if found is not None:
+            return _without(found, leave_out)
+    raise UsageError(
+        f"{path}: expected a folder that holds one folder, zip or tar file for each submission, or a "
+        "text file with one path on each line"
+    )
+
+
+def folder(source: Path) -> Class | None:
+    """A folder in which each folder, zip, tar and Python file is one hand-in."""
+    if not source.is_dir():
+        return None
+    try:
+        entries = sorted(os.scandir(source), key=lambda entry: entry.name)
+    except OSError as error:
+        raise UsageError(f"{source}: cannot be read: {error.strerror}") from error
+    taken: list[str] = []
+    others: list[str] = []
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name in IGNORED:
+            continue
+        wanted = entry.is_dir() or entry.name.lower().endswith(ENDINGS)
+        (taken if wanted else others).append(entry.name)
+    warnings = []
+    if others:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        warnings.append(
+            f"left out, since it is no folder, zip, tar or Python file: "
+            f"{', '.join(map(shown, others[:3]))}{more}"
+        )
+    if not taken:
+        warnings.append(f"{shown(str(source))} holds no submission")
+    ids = distinct(taken)
+    hand_ins = tuple(_hand_in(i, source / n) for i, n in zip(ids, taken, strict=True))
+    return Class("folder", f"{len(taken)} submissions in a folder", hand_ins, (), tuple(warnings))
+
+
+def listed(source: Path) -> Class | None:
+    """A text file with one path on each line, relative to the file; what follows a `#` is a comment."""
+    if not source.is_file() or source.name.lower().endswith(ENDINGS):
+        return None
+    try:
+        with source.open("rb") as file:
+            data = file.read(LONGEST_LIST + 1)
+    except OSError as error:
+        raise UsageError(f"{source}: cannot be read: {error.strerror}") from error
+    if len(data) > LONGEST_LIST or b"\0" in data:
+        return None
+    lines = [line.strip() for line in os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines()]
+    wanted = [line for line in lines if line and not line.startswith("#")]
+    paths = list(dict.fromkeys(_uncommented(line, source.parent) for line in wanted))
+    warnings = []
+    if len(paths) < len(wanted):
+        warnings.append("a path that is listed more than once is graded once")
+    # Paths may end alike: then the folder above tells them apart.
+    names = [path.name for path in paths]
+    names = [
+        f"{path.parent.name} {path.name}" if names.count(path.name) > 1 else path.name
+        for path in paths
+    ]
+    ids = distinct([f"{n} {k}" if names[:k].count(n) else n for k, n in enumerate(names)])
+    hand_ins = tuple(map(_hand_in, ids, paths))
+    return Class("list", f"{len(paths)} paths in a file", hand_ins, (), tuple(warnings))
+
+
+def _uncommented(line: str, base: Path) -> Path:
+    """The path on a line. A `#` is part of it where such a file is there."""
+    whole = base / line
+    if "#" in line and not os.path.lexists(whole):
+        whole = base / line.partition(" #")[0].rstrip()
+    return Path(os.path.abspath(whole))
+
+
+def _hand_in(name: str, path: Path) -> HandIn:
+    who = stem(path.name).encode("utf-8", "backslashreplace").decode()
+    return HandIn(name, (Student(name, who),), str(path), problem=_problem(path))
+
+
+def _problem(path: Path) -> str:
+    """Why nothing can be taken from there, from its name and size alone; "" where it may."""
+    try:
+        if path.is_dir():
+            with os.scandir(path) as entries:
+                seen = any(not e.name.startswith(".") and e.name not in IGNORED for e in entries)
+            return "" if seen else "the folder is empty: nothing was handed in"
+        if path.stat().st_size == 0:
+            return "the file is empty. Ask for it again"
+    except FileNotFoundError:
+        return "there is no such file or folder"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return ""
+
+
+def _without(found: Class, leave_out: Path | None) -> Class:
+    if leave_out is None:
+        return found
+    kept: Sequence[HandIn] = [
+        h for h in found.hand_ins if Path(h.path).resolve() != leave_out.resolve()
+    ]
+    if len(kept) == len(found.hand_ins):
+        return found
+    detail = found.detail.replace(str(len(found.hand_ins)), str(len(kept)), 1)
+    return Class(found.kind, detail, tuple(kept), found.absent, found.warnings)
+
+
+# In the order in which they are asked: what is most particular comes first.
+DETECTORS: tuple[Detector, ...] = (listed, folder)

@@ -1,0 +1,1 @@
+"""Many submissions: sources and the gradebook."""
