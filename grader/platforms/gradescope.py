@@ -24,7 +24,7 @@ from grader.course import Course
 from grader.model import Visibility
 from grader.sandbox.image import canonical, distributions
 
-LONGEST = 40.0  # minutes that an assignment's settings allow
+DEFAULT_MEMORY = 768  # MB that an assignment's settings give at first
 # What grading in a container takes: no pages, no engine of containers, no terminal.
 NEEDED = (
     "click", "greenlet", "hypothesis", "msgspec", "numba", "numpy", "platformdirs", "psutil", "pyyaml",
@@ -140,6 +140,11 @@ def warnings(module: Module, settings: Settings) -> list[str]:
             f"a submission may take {limits.run_seconds:g} s of processor time, and half a processor needs twice as "
             f"long as that: {settings.minutes:g} minutes may not be enough. Raise the timeout in the assignment's "
             "settings and --minutes with it, or choose a whole processor"
+        )
+    if limits.memory_mb > DEFAULT_MEMORY:
+        found.append(
+            f"a submission may hold {limits.memory_mb} MB, and Gradescope gives the whole run {DEFAULT_MEMORY} MB by "
+            "default: raise the memory in the assignment's settings"
         )
     return found
 

@@ -213,6 +213,9 @@ def over_limit(metadata: dict[str, Any], attempts: int) -> dict[str, Any] | None
         return None
     said = f"{count(attempts, 'attempt')} may be graded, and you have used all. Your last score stands."
     last = before[-1].get("results")
+    extra = last.get("extra_data") if isinstance(last, dict) else None
+    if isinstance(extra, dict) and extra.get("held"):
+        return None  # the last score is none, through no fault of the student
     if isinstance(last, dict) and isinstance(last.get("tests"), list):
         output = str(last.get("output", "")).removeprefix(f"{said}\n\n")
         return {**last, "output": f"{said}\n\n{output}"}

@@ -247,6 +247,10 @@ def test_a_second_attempt_is_told_what_is_better_and_that_it_is_late(tmp_path: P
     assert third["score"] == second["score"] == 40
     assert "you have used all" in third["output"]
 
+    metadata["previous_submissions"][1]["results"] = {**second, "extra_data": {"held": True}}
+    (root / "submission_metadata.json").write_text(json.dumps(metadata))
+    assert run(root)["score"] == pytest.approx(32)  # what was held is no score that could stand
+
 
 @pytest.mark.parametrize("metadata", [{}, {"assignment": None}, {"created_at": 3}])
 def test_metadata_of_another_form_say_nothing(metadata: dict[str, Any]) -> None:
