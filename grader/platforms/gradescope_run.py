@@ -49,7 +49,7 @@ def run(root: Path, progress: Progress) -> None:
         for private in (root / "submission_metadata.json", target.parent):
             # An earlier attempt's results stand in them, what hidden checks said included.
             if private.exists():
-                private.chmod(0o755)
+                private.chmod(0o700 if private.is_dir() else 0o600)
         settings = msgspec.json.decode(
             (root / "source/gradescope.json").read_bytes(), type=Settings
         )
