@@ -14,6 +14,7 @@ from grader.errors import UsageError
 if TYPE_CHECKING:
     from grader.bank import Module
     from grader.course import Course
+    from grader.judge.grade import SoFar
     from grader.model import Report
     from grader.sandbox import Sandbox
 
@@ -99,8 +100,9 @@ def grade_one(
     keys: Sequence[str] = (),
     seed: int | None,
     progress: Progress,
+    so_far: SoFar | None = None,
 ) -> Report:
-    """The report on one submission, with shrinking and hints."""
+    """The report on one submission, with shrinking and hints. so_far: as `grader.judge.grade.grade` calls it."""
     from grader.judge.grade import grade
     from grader.judge.shrink import Shrinker
 
@@ -129,4 +131,5 @@ def grade_one(
             earlier=earlier,
             earlier_mode=course.settings.earlier,
             progress=step,
+            so_far=so_far,
         )

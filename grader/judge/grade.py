@@ -53,6 +53,7 @@ from grader.sandbox import Sandbox, level
 from grader.sandbox.session import End, Opened, Session
 
 Progress = Callable[[Check, int, int], None]
+SoFar = Callable[[Report], None]
 
 _KINDS = {
     "error": Outcome.RAISED,
@@ -137,7 +138,7 @@ class Grading:
 
     findings: what was read in the submission's files. Where given, even if there are none, passed checks
     are looked at once more, for `seen`. opponent: the reference as a submission, for checks of speed;
-    without it they are not asked.
+    without it they are not asked. judged: is called after each check.
     """
 
     def __init__(
@@ -152,8 +153,10 @@ class Grading:
         progress: Progress | None = None,
         findings: Sequence[Finding] | None = None,
         opponent: Submission | None = None,
+        judged: Callable[[], None] | None = None,
     ) -> None:
         self.opponent = opponent
+        self.judged = judged
         if opponent is None:
             module = without_speed(module)
         self.module = module
@@ -172,11 +175,7 @@ class Grading:
     def run(self) -> dict[str, Verdict]:
         """The verdict of every check, by its key: of the tasks in `only` and the checks in `keys`, where
         given."""
-        checks = [
-            c
-            for c in self.assignment.checks
-            if (not self.only or c.task in self.only) and (not self.keys or c.key in self.keys)
-        ]
+        checks = self._chosen()
         with Session(self.sandbox, self.assignment, self.submission) as session:
             # Each run mode has a worker of its own: all that is asked in one is asked in one go.
             in_turn = sorted(checks, key=lambda check: MODES.index(check.mode))
@@ -184,6 +183,8 @@ class Grading:
                 if self.progress is not None:
                     self.progress(check, done, len(checks))
                 self.verdicts[check.key] = self._guarded(check, session)
+                if self.judged is not None:
+                    self.judged()
             if self.findings is not None:
                 # A fault here must not cost the report: the verdicts are complete.
                 with contextlib.suppress(Exception):
@@ -191,6 +192,22 @@ class Grading:
                         self.module, session, self.verdicts, self.findings, self.shrinker
                     )
         return self.verdicts
+
+    def so_far(self) -> dict[str, Verdict]:
+        """The verdicts as they are now; what was not asked yet counts as out of time."""
+        late = f"{NOT_REACHED} the time for grading was over"
+        return {
+            check.key: self.verdicts.get(check.key)
+            or self._verdict(check, Outcome.TIMED_OUT, reason=late)
+            for check in self._chosen()
+        }
+
+    def _chosen(self) -> list[Check]:
+        return [
+            c
+            for c in self.assignment.checks
+            if (not self.only or c.task in self.only) and (not self.keys or c.key in self.keys)
+        ]
 
     def _guarded(self, check: Check, session: Session) -> Verdict:
         """The verdict of one check. A box that is lost for a reason of ours is tried once more."""
@@ -698,18 +715,45 @@ def grade(
     earlier_mode: str = "student",
     opponent: Submission | None = None,
     progress: Progress | None = None,
+    so_far: SoFar | None = None,
 ) -> Report:
     """The report on one submission.
 
     earlier: the reference's files of earlier modules. With `earlier_mode="reference"` they take the place
     of the submission's own; otherwise they are only tried on checks that failed, for a hint. opponent: the
-    reference, to be timed beside the submission.
+    reference, to be timed beside the submission. so_far: is given the report after each check, with the others
+    as out of time, for whoever may be ended before all is done.
     """
     began = time.perf_counter()
     graded = (
         overlaid(submission, earlier) if earlier and earlier_mode == "reference" else submission
     )
     findings = read_carefully(graded, module.assignment)
+
+    def made(verdicts: dict[str, Verdict], hints: Sequence[str]) -> Report:
+        opened = run.opened
+        notes = submission.notes + (opened.notes if opened else ()) + run.assignment.left_out
+        if only:
+            notes += (f"only task {', '.join(only)} was graded",)
+        return report(
+            module,
+            submission,
+            sandbox,
+            verdicts,
+            seed=seed,
+            course=course,
+            only=only,
+            notes=notes,
+            hints=tuple(hints),
+            seconds=time.perf_counter() - began,
+            earlier_mode=earlier_mode,
+            flags=flags_of(module.assignment, verdicts, findings, run.seen),
+        )
+
+    def judged() -> None:
+        if so_far is not None:
+            so_far(made(run.so_far(), _import_hints(run.opened)))
+
     run = Grading(
         module,
         graded,
@@ -720,6 +764,7 @@ def grade(
         progress=progress,
         findings=findings,
         opponent=opponent,
+        judged=judged,
     )
     verdicts = run.run()
     hints = _import_hints(run.opened)
@@ -728,24 +773,7 @@ def grade(
         hints = [f"{run.opened.refused[:1].upper()}{run.opened.refused[1:]}."]
     elif earlier and earlier_mode != "reference":
         hints += earlier_hints(module, submission, sandbox, verdicts, earlier)
-    opened = run.opened
-    notes = submission.notes + (opened.notes if opened else ()) + run.assignment.left_out
-    if only:
-        notes += (f"only task {', '.join(only)} was graded",)
-    return report(
-        module,
-        submission,
-        sandbox,
-        verdicts,
-        seed=seed,
-        course=course,
-        only=only,
-        notes=notes,
-        hints=tuple(hints),
-        seconds=time.perf_counter() - began,
-        earlier_mode=earlier_mode,
-        flags=flags_of(module.assignment, verdicts, findings, run.seen),
-    )
+    return made(verdicts, hints)
 
 
 def read_carefully(submission: Submission, assignment: Assignment) -> list[Finding]:

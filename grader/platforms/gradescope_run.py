@@ -1,0 +1,256 @@
+"""One grading on Gradescope: what lies below /autograder goes in, `results/results.json` comes out.
+
+A results file is there from the first moment and again after each check, so that whatever ends the run early (its
+time, its memory) leaves what is known. Lateness is read from the metadata, never from the clock. Nothing here
+prints, and no fault is raised: it is told in the results.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from grader.bank import write_whole
+from grader.course import load_course
+from grader.errors import GraderError, NotGradable
+from grader.intake import read_submission
+from grader.model import Outcome, Report, Visibility
+from grader.platforms.gradescope import Settings
+from grader.report.gradescope import results
+from grader.report.text import count, visible
+from grader.setting import Progress, grade_one, load_banks, open_box
+
+MARGIN = 60.0  # seconds of the allowed time that are left for starting, ending and the platform's own work
+SHARE = 0.1  # of a time so short that the margin would eat it up
+MOST_TOLD = 5  # names of checks in one line
+UNFINISHED = (
+    "Grading did not finish: it ran out of time or of memory before the first check was done. "
+    "The 0 is not your grade yet. Submit again, or tell your instructor."
+)
+
+
+class OutOfTime(BaseException):
+    """The time for grading is over. No Exception, so that no fault handler on the way keeps it."""
+
+
+def run(root: Path, progress: Progress) -> None:
+    """Grades `root/submission` with what lies in `root/source`, and leaves `root/results/results.json`."""
+    target = root / "results" / "results.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    written(target, told(UNFINISHED, held=True))
+    try:
+        for private in (root / "submission_metadata.json", target.parent):
+            # An earlier attempt's results stand in them, what hidden checks said included.
+            if private.exists():
+                private.chmod(0o700 if private.is_dir() else 0o600)
+        settings = msgspec.json.decode(
+            (root / "source/gradescope.json").read_bytes(), type=Settings
+        )
+        metadata = read_metadata(root / "submission_metadata.json")
+        kept = over_limit(metadata, settings.attempts)
+        if kept is not None:
+            written(target, kept)
+            return
+        graded(root, target, settings, metadata, progress)
+    except NotGradable as error:
+        said = str(error).replace(f"{root / 'submission'}: ", "").partition(" Name the folder")[0]
+        written(target, told(f"This upload cannot be graded: {visible(said)}"))
+    except GraderError as error:
+        written(
+            target,
+            told(f"The grader is not set up rightly. Tell your instructor: {error}", held=True),
+        )
+    except Exception as error:
+        said = f"The grader failed ({type(error).__name__}), through no fault of yours. Tell your instructor."
+        written(target, told(said, held=True))
+
+
+def graded(
+    root: Path, target: Path, settings: Settings, metadata: dict[str, Any], progress: Progress
+) -> None:
+    """Grades, with the results written after each check. Ends early, with what is known, when time is over."""
+    course = load_course(root / "source" / "course")
+    lines = [*late_lines(metadata)]
+    latest: list[Report] = []
+
+    def so_far(report: Report, *, first: str = "") -> None:
+        latest[:] = [report]
+        written(target, sent(report, metadata, [first, *lines] if first else lines))
+
+    box = None
+    try:
+        with ended_after(settings.minutes * 60):
+            ready = load_banks(course, settings.module, None, progress)
+            assignment = ready.assignment
+            submission = read_submission(
+                handed_in(root / "submission"), assignment.expects, assignment.also
+            )
+            box = open_box(None, course, ready, progress)
+            so_far(
+                grade_one(
+                    course, ready, submission, box, seed=None, progress=progress, so_far=so_far
+                )
+            )
+    except OutOfTime:
+        allowed = f"{settings.minutes:g} minutes"
+        if latest:
+            so_far(
+                latest[0],
+                first=f"Grading had to end after {allowed}: what was not reached counts as 0.",
+            )
+        else:
+            written(
+                target, told(f"Grading ended after {allowed}, before the first check was done.")
+            )
+    finally:
+        if box is not None:
+            box.close()
+
+
+def handed_in(folder: Path) -> Path:
+    """What was uploaded: the folder, or the one archive in it."""
+    found = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    alone = found[0] if len(found) == 1 else folder
+    return (
+        alone
+        if alone.is_file() and alone.suffix in (".zip", ".tar", ".gz", ".tgz", ".xz")
+        else folder
+    )
+
+
+@contextlib.contextmanager
+def ended_after(seconds: float) -> Iterator[None]:
+    """Raises OutOfTime in what is done here shortly before `seconds` are over, and where the process is told
+    to end."""
+
+    def over(number: int, frame: object) -> None:
+        raise OutOfTime
+
+    before = {number: signal.signal(number, over) for number in (signal.SIGALRM, signal.SIGTERM)}
+    signal.setitimer(signal.ITIMER_REAL, max(seconds - MARGIN, seconds * SHARE))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# The results
+
+
+def written(target: Path, record: dict[str, Any]) -> None:
+    """Writes the results whole."""
+    write_whole(target, json.dumps(record, indent=2).encode())
+
+
+def told(text: str, *, held: bool = False) -> dict[str, Any]:
+    """Results without a test: a 0 and why. held: whether it is no grade."""
+    extra = {"held": held, "complete": False}
+    return {"score": 0, "output": text, "output_format": "text", "extra_data": extra}
+
+
+def sent(report: Report, metadata: dict[str, Any], lines: list[str]) -> dict[str, Any]:
+    """The results of a report, with what is told beside it first."""
+    record = results(report)
+    beside = [*lines, *since_last(report, metadata)]
+    if beside:
+        record["output"] = "\n".join([*beside, "", record["output"]])
+    return record
+
+
+# What Gradescope says of the submission: read leniently, its form may change
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The submission's metadata; empty where they cannot be read."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(path.read_bytes())
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def moment(text: Any) -> datetime.datetime | None:
+    """A time as Gradescope writes it; None for anything else or a time of no known zone."""
+    with contextlib.suppress(TypeError, ValueError):
+        found = datetime.datetime.fromisoformat(text)
+        return found if found.tzinfo is not None else None
+    return None
+
+
+def late_lines(metadata: dict[str, Any]) -> list[str]:
+    """How late the work is, in one line; none where it is in time or that is not known."""
+    assignment = metadata.get("assignment")
+    due = moment(assignment.get("due_date")) if isinstance(assignment, dict) else None
+    came = moment(metadata.get("created_at"))
+    if due is None or came is None or came <= due:
+        return []
+    minutes = int((came - due).total_seconds() // 60)
+    hours, rest = divmod(minutes, 60)
+    after = f"{count(hours, 'hour')} and {count(rest, 'minute')}"
+    return [f"Handed in {after} after the due date ({due.isoformat(timespec='minutes')})."]
+
+
+def earlier(metadata: dict[str, Any]) -> list[dict[str, Any]]:
+    """The earlier submissions that were graded."""
+    found = metadata.get("previous_submissions")
+    listed = found if isinstance(found, list) else []
+    return [one for one in listed if isinstance(one, dict) and not one.get("autograder_error")]
+
+
+def over_limit(metadata: dict[str, Any], attempts: int) -> dict[str, Any] | None:
+    """The last results once more, where no attempt is left; None where this one is graded."""
+    before = earlier(metadata)
+    if not attempts or len(before) < attempts:
+        return None
+    said = f"{count(attempts, 'attempt')} may be graded, and you have used all. Your last score stands."
+    last = before[-1].get("results")
+    extra = last.get("extra_data") if isinstance(last, dict) else None
+    if isinstance(extra, dict) and extra.get("held"):
+        return None  # the last score is none, through no fault of the student
+    if isinstance(last, dict) and isinstance(last.get("tests"), list):
+        output = str(last.get("output", "")).removeprefix(f"{said}\n\n")
+        return {**last, "output": f"{said}\n\n{output}"}
+    try:
+        score = float(before[-1].get("score") or 0)
+    except (TypeError, ValueError):
+        score = 0.0
+    return told(said) | {"score": score}
+
+
+def since_last(report: Report, metadata: dict[str, Any]) -> list[str]:
+    """What is better and what is worse than at the last attempt, of the checks that students see."""
+    before = earlier(metadata)
+    last = before[-1].get("results") if before else None
+    tests = last.get("tests") if isinstance(last, dict) else None
+    known: dict[tuple[Any, Any], Any] = {}
+    for test in tests if isinstance(tests, list) else []:
+        extra = test.get("extra_data") if isinstance(test, dict) else None
+        if isinstance(extra, dict):
+            known[str(extra.get("task")), str(test.get("name"))] = extra.get("outcome")
+    better, worse = [], []
+    for verdict in report.checks:
+        was = known.get((verdict.task, verdict.title))
+        if was is None or verdict.visibility is not Visibility.VISIBLE:
+            continue
+        passed = verdict.outcome is Outcome.PASSED
+        if passed and was != Outcome.PASSED.value:
+            better.append(f"{verdict.task} {visible(verdict.title)}")
+        elif not passed and was == Outcome.PASSED.value:
+            worse.append(f"{verdict.task} {visible(verdict.title)}")
+    return [
+        f"{count(len(names), 'check')} {text}: {'; '.join(names[:MOST_TOLD])}{'; ...' * (len(names) > MOST_TOLD)}."
+        for names, text in (
+            (better, "better than last time"),
+            (worse, "passed last time and not now"),
+        )
+        if names
+    ]

@@ -1,0 +1,321 @@
+"""The zip for Gradescope, laid out as /autograder is and run by its own `run_autograder`."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine.courses import CHECKS, MODULE, REFERENCE, dedented, make_course
+
+from grader import bank
+from grader.platforms import gradescope
+from grader.platforms.gradescope_run import late_lines
+from grader.sandbox.jail import Jail
+
+MARKER = "canary-7f3a91c2"
+WITH_MARKER = dedented(REFERENCE) + f'\n\ndef word(x):\n    return "{MARKER}"\n'
+HIDDEN = (
+    CHECKS
+    + """
+second.check(questions.one, case(x=reals()), function="word", visibility="hidden")
+"""
+)
+RIGHT = dedented(REFERENCE) + "\n\ndef later(x):\n    return x\n"
+WRONG = RIGHT.replace("return x * x", "return 2 * x")
+VISIBILITIES = {"hidden", "after_due_date", "after_published", "visible"}
+
+Run = Callable[..., dict[str, Any]]
+
+
+def zip_of(
+    folder: Path, checks: str = CHECKS, reference: str = REFERENCE, **settings: Any
+) -> bytes:
+    """The zip of a tiny course. Its reference has no `later`, unless it is given one."""
+    changed = {
+        "assignments/sums/checks.py": checks,
+        "assignments/sums/module.yaml": MODULE.replace("check_seconds: 0.5", "check_seconds: 15"),
+        "reference/work.py": dedented(reference) + "\n\ndef later(x):\n    return x\n",
+    }
+    course = make_course(folder, changed)
+    chosen = gradescope.Settings(module="sums", **settings)
+    return gradescope.archive(course, bank.load(course, "sums"), chosen)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return zip_of(tmp_path_factory.mktemp("course"))
+
+
+def lay_out(root: Path, archive: bytes, files: dict[str, bytes]) -> Path:
+    """The folder /autograder after the image was built and `files` were handed in."""
+    for name in ("source", "submission", "results", "engine"):
+        (root / name).mkdir(parents=True)
+    with zipfile.ZipFile(io.BytesIO(archive)) as unpacked:
+        unpacked.extractall(root / "source")
+    (wheel,) = (root / "source").glob("*.whl")
+    with zipfile.ZipFile(wheel) as unpacked:
+        unpacked.extractall(root / "engine")
+    (root / "run_autograder").write_bytes((root / "source" / "run_autograder").read_bytes())
+    (root / "run_autograder").chmod(0o755)
+    for name, data in files.items():
+        (root / "submission" / name).write_bytes(data)
+    # Stands for the environment that setup.sh makes: this one, with the engine out of the zip.
+    python = root / "engine" / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{root}/engine" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    return root
+
+
+def run(root: Path) -> dict[str, Any]:
+    """What run_autograder leaves; it ends with 0 each time."""
+    environment = {
+        **os.environ,
+        "AUTOGRADER_ROOT": str(root),
+        "AUTOGRADER_PYTHON": str(root / "engine" / "python"),
+    }
+    ended = subprocess.run([root / "run_autograder"], cwd=root, env=environment, timeout=120)
+    assert ended.returncode == 0
+    found = json.loads((root / "results" / "results.json").read_bytes())
+    assert not faults(found)
+    return dict(found)
+
+
+def faults(sent: dict[str, Any]) -> list[str]:
+    """What Gradescope would not understand."""
+    found = [f"{k} is no number" for k in ("score", "execution_time") if not number(sent.get(k, 0))]
+    found += [] if "score" in sent else ["there is no score"]
+    found += [] if isinstance(sent.get("output", ""), str) else ["output is no text"]
+    for test in sent.get("tests", []):
+        found += [
+            f"{k} is no text" for k in ("name", "number", "output") if type(test[k]) is not str
+        ]
+        found += [f"{k} is no number" for k in ("score", "max_score") if not number(test.get(k, 0))]
+        found += [] if test["visibility"] in VISIBILITIES else ["an unknown visibility"]
+        found += [] if test.get("status", "passed") in ("passed", "failed") else ["a status"]
+    return found
+
+
+def number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def outcomes(sent: dict[str, Any]) -> dict[str, str]:
+    return {test["name"]: test["extra_data"]["outcome"] for test in sent["tests"]}
+
+
+# The zip
+
+
+def test_the_zip_is_what_gradescope_asks_for(built: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(built)) as archive:
+        modes = {i.filename: stat.S_IMODE(i.external_attr >> 16) for i in archive.infolist()}
+        assert modes["run_autograder"] == modes["setup.sh"] == 0o755
+        assert modes["course/packs/sums.pack"] == 0o600
+        for name in ("run_autograder", "setup.sh"):
+            script = archive.read(name)
+            assert script.startswith(b"#!/bin/sh\n")
+            assert b"\r" not in script
+            subprocess.run(["sh", "-n"], input=script, check=True)
+        pinned = archive.read("requirements.txt").decode()
+    names = set(re.findall(r"^([a-z-]+)==", pinned, re.M))
+    assert {"numpy", "numba", "llvmlite", "msgspec", "hypothesis", "sortedcontainers"} <= names
+    assert not names & {"docker", "rich", "jinja2"}
+
+
+def test_the_same_course_gives_the_same_bytes(built: bytes, tmp_path: Path) -> None:
+    assert zip_of(tmp_path) == built
+
+
+def test_the_instructor_is_told_what_gradescope_does_with_hidden_checks(tmp_path: Path) -> None:
+    reference = WITH_MARKER + "\n\ndef later(x):\n    return x\n"
+    course = make_course(
+        tmp_path, {"assignments/sums/checks.py": HIDDEN, "reference/work.py": reference}
+    )
+    told = gradescope.warnings(bank.load(course, "sums"), gradescope.Settings(module="sums"))
+    assert "hides the total" in told[0]
+
+
+# A run
+
+
+def test_right_work_has_full_marks(built: bytes, tmp_path: Path) -> None:
+    sent = run(lay_out(tmp_path / "a", built, {"work.py": RIGHT.encode()}))
+    assert set(outcomes(sent).values()) == {"passed"}
+    assert sent["score"] == sent["extra_data"]["max_score"] == 40
+
+
+def test_a_mistake_costs_its_check_and_is_shown(built: bytes, tmp_path: Path) -> None:
+    sent = run(lay_out(tmp_path / "a", built, {"work.py": WRONG.encode()}))
+    assert [name for name, o in outcomes(sent).items() if o != "passed"] == [
+        "square gives the right number"
+    ]
+    assert sent["score"] == pytest.approx(32)
+
+
+def test_a_half_finished_module_is_graded(built: bytes, tmp_path: Path) -> None:
+    half = RIGHT.replace("return x * x", "raise NotImplementedError")
+    sent = run(lay_out(tmp_path / "a", built, {"work.py": half.encode()}))
+    assert outcomes(sent)["square gives the right number"] == "unimplemented"
+
+
+def bomb() -> bytes:
+    room = io.BytesIO()
+    with zipfile.ZipFile(room, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("work.py", b"#" * (64 << 20))
+    return room.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({}, "empty"),
+        ({"essay.txt": b"On sums"}, "essay.txt"),
+        ({"work.zip": bomb()}, "MiB"),
+        ({"work.zip": b"PK no zip"}, "no zip file"),
+    ],
+    ids=["nothing", "something else", "a bomb", "a broken zip"],
+)
+def test_an_upload_that_cannot_be_graded_says_why(
+    built: bytes, tmp_path: Path, files: dict[str, bytes], says: str
+) -> None:
+    sent = run(lay_out(tmp_path / "a", built, files))
+    assert sent["score"] == 0
+    assert sent["output"].startswith("This upload cannot be graded")
+    assert says in sent["output"]
+
+
+def test_when_time_is_over_what_is_known_counts(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "course", minutes=0.7)
+    endless = RIGHT.replace("return x * x", "while True: pass")
+    sent = run(lay_out(tmp_path / "a", archive, {"work.py": endless.encode()}))
+    assert sent["output"].startswith("Grading had to end")
+    assert outcomes(sent)["double gives the right number"] == "passed"
+    assert outcomes(sent)["total adds everything up"] == "timed_out"
+    assert sent["score"] == pytest.approx(2)
+    assert sent["extra_data"]["complete"] is False
+
+
+def test_a_grader_that_does_not_start_leaves_results(built: bytes, tmp_path: Path) -> None:
+    root = lay_out(tmp_path / "a", built, {"work.py": RIGHT.encode()})
+    (root / "engine" / "python").write_text("#!/bin/sh\nexit 1\n")
+    (root / "results" / "results.json").write_text('{"score": 40}')  # an earlier run's
+    sent = run(root)
+    assert sent["score"] == 0
+    assert sent["extra_data"]["held"] is True
+
+
+def test_a_damaged_pack_is_no_fault_of_the_student(built: bytes, tmp_path: Path) -> None:
+    root = lay_out(tmp_path / "a", built, {"work.py": RIGHT.encode()})
+    (root / "source/course/packs/sums.pack").write_bytes(b"backcheck pack\n")
+    sent = run(root)
+    assert "not set up rightly" in sent["output"]
+    assert sent["extra_data"]["held"] is True
+
+
+# Lateness and earlier attempts
+
+
+def test_a_second_attempt_is_told_what_is_better_and_that_it_is_late(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "course", attempts=2)
+    root = lay_out(tmp_path / "a", archive, {"work.py": WRONG.encode()})
+    first = run(root)
+    metadata: dict[str, Any] = {
+        "created_at": "2026-10-02T10:05:00.000000-07:00",
+        "assignment": {"due_date": "2026-10-02T08:00:00.000000-07:00", "total_points": "40"},
+        "previous_submissions": [{"score": "32.0", "autograder_error": False, "results": first}],
+    }
+    (root / "submission" / "work.py").write_text(RIGHT)
+    (root / "submission_metadata.json").write_text(json.dumps(metadata))
+    second = run(root)
+    assert "2 hours and 5 minutes after the due date" in second["output"]
+    assert "1 check better than last time: 1 square" in second["output"]
+    assert stat.S_IMODE((root / "submission_metadata.json").stat().st_mode) == 0o600
+
+    (root / "submission" / "work.py").write_text(WRONG)
+    metadata["previous_submissions"] = [{"autograder_error": False}, {"results": second}]
+    (root / "submission_metadata.json").write_text(json.dumps(metadata))
+    third = run(root)
+    assert third["score"] == second["score"] == 40
+    assert "you have used all" in third["output"]
+
+    metadata["previous_submissions"][1]["results"] = {**second, "extra_data": {"held": True}}
+    (root / "submission_metadata.json").write_text(json.dumps(metadata))
+    assert run(root)["score"] == pytest.approx(32)  # what was held is no score that could stand
+
+
+@pytest.mark.parametrize("metadata", [{}, {"assignment": None}, {"created_at": 3}])
+def test_metadata_of_another_form_say_nothing(metadata: dict[str, Any]) -> None:
+    assert late_lines(metadata) == []
+
+
+# What the answers are kept from
+
+SEARCH = """
+import gc, pathlib, zlib
+
+
+def search():
+    found = []
+    places = [*pathlib.Path(ROOT).rglob("*"), *pathlib.Path("/proc").glob("[0-9]*/environ")]
+    for path in places:
+        try:
+            data = path.read_bytes()
+        except OSError:
+            continue
+        parts = [data]
+        for at in range(len(data) if path.suffix == ".pack" else 0):
+            if data[at : at + 1] == b"\\x78":
+                try:
+                    parts.append(zlib.decompress(data[at:]))
+                except zlib.error:
+                    pass
+        found += [str(path) for part in parts if MARKER in part]
+        if any(MARKER in part for part in parts):
+            return f"found {MARKER.decode()} in {path}"
+    for thing in gc.get_objects():
+        if isinstance(thing, (list, tuple)) and any(
+            isinstance(one, (str, bytes)) and PART in (one if isinstance(one, str) else repr(one))
+            for one in thing
+        ):
+            return f"found {MARKER.decode()} in memory"
+    return "found nothing"
+
+
+def double(x):
+    raise ValueError(search())
+"""
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "process"])
+def test_code_that_searches_for_the_answers_finds_them_only_where_nothing_keeps_them(
+    tmp_path: Path, sandbox: str
+) -> None:
+    if sandbox == "auto" and not Jail.available()[0]:
+        pytest.skip("the jail does not work on this machine")
+    archive = zip_of(tmp_path / "course", HIDDEN, WITH_MARKER)
+    # The marker in two halves: the submission's own text must not be what is found.
+    names = f'MARKER = ("{MARKER[:7]}" + "{MARKER[7:]}").encode()\nPART = MARKER.decode()\n'
+    searching = RIGHT.replace("def double(x):\n    return 2.0 * x\n", "")
+    root = tmp_path / "a"
+    code = f'ROOT = "{root}"\n{names}{SEARCH}\n{searching}'
+    lay_out(root, archive, {"work.py": code.encode()})
+    settings = root / "source/course/grader.yaml"
+    settings.write_text(settings.read_text().replace("sandbox: auto", f"sandbox: {sandbox}"))
+    sent = run(root)
+    seen = [sent["output"], *(t["output"] for t in sent["tests"] if t["visibility"] == "visible")]
+    if sandbox == "process":  # which shows that the search would find them
+        assert any(MARKER in text for text in seen)
+        assert outcomes(sent)["word gives the right number"] == "held"
+    else:
+        assert any("found nothing" in text for text in seen)
+        assert MARKER not in "".join(seen)
