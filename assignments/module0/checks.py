@@ -57,6 +57,8 @@ operators.check(
     title="is_close of two numbers: less than 0.01 apart",
     weight=3,
 )
+# Next to the corner of relu, where a threshold in the wrong place shows.
+CORNERS = {"relu": [{"x": -0.125}, {"x": 0.125}]}
 for name, domain, weight, room in [
     ("id", ANY, 1, None),
     ("neg", ANY, 2, None),
@@ -67,7 +69,12 @@ for name, domain, weight, room in [
     ("inv", NONZERO, 2, EPSILON),
 ]:
     operators.check(
-        questions.one_argument, case(x=domain), function=name, weight=weight, tolerance=room
+        questions.one_argument,
+        case(x=domain),
+        edges=CORNERS.get(name, ()),
+        function=name,
+        weight=weight,
+        tolerance=room,
     )
 operators.check(
     questions.one_argument,

@@ -287,9 +287,15 @@ for name, start in {"x + y": 0.0, "x * y": 1.0, "max(x, y)": -1000.0}.items():
         start=start,
         title="tensor_reduce folds one dimension with {function}",
     )
+# An output with a size of 1 lies row by row in most orders: it takes two other dimensions, swapped.
+cube = np.arange(12.0).reshape(2, 2, 3) / 8
 operations.check(
     questions.reduce_kernel,
     one_tensor(dim=a_dimension, out_order=lambda shape: orders(len(shape))),
+    edges=[
+        {"a": cube, "order": [0, 1, 2], "dim": 1, "out_order": [2, 1, 0]},
+        {"a": cube, "order": [0, 1, 2], "dim": 2, "out_order": [1, 0, 2]},
+    ],
     function="x + y",
     start=0.0,
     title="tensor_reduce writes through the strides of its output",
