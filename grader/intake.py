@@ -1,7 +1,7 @@
 """Takes a submission in: a folder, a zip or a tar becomes names and bytes, and nothing that could bite.
 
 Only regular files, counted in real bytes, under plain names. What the assignment does not ask for (tests,
-notebooks, virtual environments, version control) is left where it is. No file of a submission is ever
+virtual environments, version control) is left where it is. A notebook stands in for a module that is not there. No file of a submission is ever
 written, imported or run here.
 """
 
@@ -23,6 +23,7 @@ from typing import IO, Any, NamedTuple, NoReturn
 from grader.course import digest_of
 from grader.errors import NotGradable
 from grader.model import Submission
+from grader.notebook import MAX_NOTEBOOK, chosen, to_module
 
 MAX_FILE = 4 << 20
 MAX_TOTAL = 32 << 20
@@ -69,6 +70,8 @@ def read_submission(path: Path, expects: Sequence[str], also: Sequence[str] = ()
         raise NotGradable(f"{path}: there is no such file or folder")
     if path.is_file() and path.name in [f"{name}.py" for name in expects]:
         return read_file(path, expects)
+    if path.is_file() and path.suffix == ".ipynb":
+        return read_notebook(path, expects)
     if path.is_file() and zipfile.is_zipfile(path):
         return read_zip(path, expects, also)
     if path.is_file() and (unpack := tar_opener(path)) is not None:
@@ -104,6 +107,23 @@ def read_file(path: Path, expects: Sequence[str]) -> Submission:
     return submission(path, files, [], expects, [path.name])
 
 
+def read_notebook(path: Path, expects: Sequence[str]) -> Submission:
+    """The submission that is one notebook; what lies beside it is not taken."""
+    if len(expects) != 1:
+        raise NotGradable(
+            f"{path}: one notebook cannot be all of {wording(expects)}. Hand in Python files"
+        )
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_NOTEBOOK + 1)
+    except OSError as error:
+        raise NotGradable(f"{path}: cannot be read: {error.strerror}") from error
+    source, notes = to_module(path.name, data)
+    files: dict[str, bytes] = {}
+    _count(files, f"{expects[0]}.py", source, 0)
+    return submission(path, files, notes, expects, [path.name])
+
+
 def wording(expects: Sequence[str]) -> str:
     """`minitorch/ or minitorch.py`: what a submission holds."""
     return " and ".join(f"{name}/ or {name}.py" for name in expects)
@@ -113,10 +133,20 @@ def read_folder(folder: Path, expects: Sequence[str], also: Sequence[str] = ()) 
     """The submission in a folder; see `read_submission`."""
     root = find_root_on_disk(folder, expects)
     notes: list[str] = []
-    if root != folder:
-        notes.append(f"graded the files in {root.relative_to(folder).as_posix()}/")
     files: dict[str, bytes] = {}
     total = 0
+    notebook = None
+    if not holds_any(root, expects):
+        notebook = find_notebook_on_disk(folder, expects)
+    if notebook is not None:
+        root = notebook.parent
+        taken_in = read_notebook(notebook, expects)
+        notes += taken_in.notes
+        files |= taken_in.files
+        total = sum(map(len, files.values()))
+    if root != folder:
+        notes.append(f"graded the files in {root.relative_to(folder).as_posix()}/")
+    notes += beside_a_module([p.name for p in root.glob("*.ipynb")], files, expects)
     for name in wanted_on_disk(root, [*expects, *also]):
         path = root / name
         try:
@@ -173,6 +203,40 @@ def find_root_on_disk(folder: Path, expects: Sequence[str]) -> Path:
     return folder
 
 
+def find_notebook_on_disk(folder: Path, expects: Sequence[str]) -> Path | None:
+    """The notebook to grade, at most three levels down; None where there is none."""
+    level = [folder]
+    for _ in range(LEVELS + 1):
+        found: list[str] = []
+        below: list[Path] = []
+        for candidate in level:
+            try:
+                with os.scandir(candidate) as entries:
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False) and searched(entry.name):
+                            below.append(Path(entry.path))
+                        elif entry.name.endswith(".ipynb") and entry.is_file(follow_symlinks=False):
+                            found.append(Path(entry.path).relative_to(folder).as_posix())
+            except OSError:
+                continue
+        name = chosen([name for name in found if searched(Path(name).name)], expects, str(folder))
+        if name is not None:
+            return folder / name
+        level = sorted(below)[:500]
+    return None
+
+
+def beside_a_module(
+    notebooks: Iterable[str], made: Iterable[str], expects: Sequence[str]
+) -> list[str]:
+    """A note for each notebook that is named as the file that was graded in its place."""
+    return [
+        f"{name}.ipynb was not read, because {name}.py is there"
+        for name in expects
+        if f"{name}.ipynb" in set(notebooks) and f"{name}.py" not in set(made)
+    ]
+
+
 def searched(name: str) -> bool:
     """Whether a submission may lie in a folder of that name."""
     return name not in SKIPPED_FOLDERS and not name.startswith(".")
@@ -192,6 +256,11 @@ def one_root(origin: Path, roots: Sequence[str]) -> None:
 def holds(folder: Path, expects: Sequence[str]) -> bool:
     """Whether a folder holds all of the expected modules, as files or as packages."""
     return all((folder / name).is_dir() or (folder / f"{name}.py").is_file() for name in expects)
+
+
+def holds_any(folder: Path, expects: Sequence[str]) -> bool:
+    """Whether a folder holds any of them."""
+    return any(holds(folder, [name]) for name in expects)
 
 
 def wanted_on_disk(root: Path, expects: Sequence[str]) -> list[str]:
@@ -277,21 +346,21 @@ def read_zip(path: Path, expects: Sequence[str], also: Sequence[str] = ()) -> Su
 
 
 class Entry(NamedTuple):
-    """One entry of an archive. kind: `file`, `folder`, `link` or `other`; read: its first bytes, one more
-    than a file may have at most."""
+    """One entry of an archive. kind: `file`, `folder`, `link` or `other`; read: its first bytes, at most as
+    many as it is told."""
 
     name: str
     kind: str
-    read: Callable[[], bytes]
+    read: Callable[[int], bytes]
 
 
 def _from_zip(
     path: Path, archive: zipfile.ZipFile, expects: Sequence[str], also: Sequence[str]
 ) -> Submission:
-    def reader(info: zipfile.ZipInfo) -> Callable[[], bytes]:
-        def read() -> bytes:
+    def reader(info: zipfile.ZipInfo) -> Callable[[int], bytes]:
+        def read(most: int) -> bytes:
             with archive.open(info) as file:
-                return file.read(MAX_FILE + 1)
+                return file.read(most)
 
         return read
 
@@ -362,10 +431,13 @@ def read_tar(
             data = b""
             parts = set(PurePosixPath(member.name).parts)
             # A stream cannot be gone back in: what may be graded is kept until it is known what is.
-            if kind == "file" and (member.name.endswith(".py") or parts & {*expects, *also}):
+            notebook = member.name.endswith(".ipynb")
+            wanted = notebook or member.name.endswith(".py") or parts & {*expects, *also}
+            if kind == "file" and wanted:
                 file = archive.extractfile(member)
-                data = file.read(MAX_FILE + 1) if file is not None else b""
-                kept += len(data)
+                most = MAX_NOTEBOOK if notebook else MAX_FILE
+                data = file.read(most + 1) if file is not None else b""
+                kept += 0 if notebook else len(data)
                 if kept > 2 * MAX_TOTAL:
                     raise NotGradable(
                         f"{path}: the tar file holds more than {2 * MAX_TOTAL >> 20} MiB of code. "
@@ -374,7 +446,7 @@ def read_tar(
             # Programs write the folder that they pack as `.`.
             name = member.name.removeprefix("./") if member.name != "." else ""
             if name:
-                yield Entry(name + "/" * (kind == "folder"), kind, partial(bytes, data))
+                yield Entry(name + "/" * (kind == "folder"), kind, partial(_first, data))
 
     try:
         with open(path, "rb") as raw, unpack(raw) as stream:
@@ -386,6 +458,16 @@ def read_tar(
     except Exception as error:
         # tarfile, gzip, zlib, bz2 and lzma raise errors of their own for damaged data.
         raise NotGradable(f"{path}: this tar file is damaged ({error}). Make it again") from error
+
+
+def _there(names: Iterable[str], root: str, expects: Sequence[str]) -> bool:
+    """Whether anything that is expected lies in the folder `root` of an archive."""
+    tops = {name[len(root) :].split("/")[0] for name in names if name.startswith(root)}
+    return any(name in tops or f"{name}.py" in tops for name in expects)
+
+
+def _first(data: bytes, most: int) -> bytes:
+    return data[:most]
 
 
 def _from_entries(
@@ -416,8 +498,29 @@ def _from_entries(
     root = roots[0] if roots else ""
     wanted = [*expects, *also]
     files: dict[str, bytes] = {}
-    notes = [f"graded the files in {root}"] if root else []
+    notes: list[str] = []
     total = 0
+    if not _there(names, root, expects):
+        notebook = chosen(
+            [
+                name
+                for name, entry in names.items()
+                if name.endswith(".ipynb")
+                and entry.kind == "file"
+                and name.count("/") <= LEVELS
+                and all(map(searched, name.split("/")))
+            ],
+            expects,
+            str(path),
+        )
+        if notebook is not None:
+            root = notebook[: notebook.rfind("/") + 1]
+            source, notes = to_module(notebook[len(root) :], names[notebook].read(MAX_NOTEBOOK + 1))
+            total = _count(files, f"{expects[0]}.py", source, total)
+    notes += [f"graded the files in {root}"] if root else []
+    notes += beside_a_module(
+        [name[len(root) :] for name in names if name.startswith(root)], files, expects
+    )
     for full, entry in names.items():
         if not full.startswith(root):
             continue
@@ -428,7 +531,7 @@ def _from_entries(
             raise NotGradable(f"{path}: {name} is a symbolic link. Hand in the file itself")
         if entry.kind != "file":
             raise NotGradable(f"{path}: {name} is no regular file. Remove it from the {what} file")
-        data = entry.read()
+        data = entry.read(MAX_FILE + 1)
         if len(data) > MAX_FILE and not name.endswith(".py"):
             notes.append(f"{name} was left out: more than {MAX_FILE >> 20} MiB")
             continue

@@ -25,6 +25,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from typing import Any, NoReturn
 
 from grader.box.faults import Blocked, Missing
+from grader.box.notebook import NotebookLoader, runs_notebook
 
 _IMPORT_FROM = dis.opmap["IMPORT_FROM"]
 
@@ -189,6 +190,7 @@ class Package:
         self.names = list(names)
         self.failures: dict[str, BaseException] = {}
         self.notes: list[str] = []
+        self.lost: dict[str, str] = {}  # names of a notebook whose statements failed -> why
         self.describe: Callable[[BaseException], str] = repr
         self.tolerant = False
         self.strays = _Strays(self)
@@ -225,6 +227,13 @@ class Package:
         self.found[path] = value
         return value
 
+    def _lost(self, module: str, names: list[str], error: BaseException) -> None:
+        """A statement of a notebook failed, which would have bound those names."""
+        said = self.describe(error)
+        for name in names:
+            self.lost.setdefault(f"{module}.{name}", said)
+        self.note(f"a statement of the notebook failed, and the next ones were run: {said}")
+
     def _module(self, name: str) -> types.ModuleType | None:
         """A module of the submission, imported now if nothing has imported it so far."""
         if name not in sys.modules and "." in name and name.rpartition(".")[0] in sys.modules:
@@ -239,6 +248,10 @@ class Package:
     def _absent(self, name: str) -> Exception:
         if name in self.failures:
             return self._blocked(name)
+        if name in self.lost:
+            return Blocked(
+                f"{name} is not defined, because its statement failed: {self.lost[name]}"
+            )
         if "." not in name and not os.path.exists(os.path.join(self.root, name)):
             return Blocked(f"there is no {name} in the submission")
         return Missing(f"{name} is not defined")
@@ -260,10 +273,16 @@ class Package:
         base = os.path.join(self.root, *parts)
         for file, is_package in ((os.path.join(base, "__init__.py"), True), (base + ".py", False)):
             if os.path.isfile(file):
-                kind = _TolerantLoader if self.tolerant else SourceFileLoader
+                kind: type[SourceFileLoader] = (
+                    _TolerantLoader if self.tolerant else SourceFileLoader
+                )
+                if not is_package and runs_notebook(file):
+                    kind = NotebookLoader
                 loader = kind(name, file)
                 if isinstance(loader, _TolerantLoader):
                     loader.package = self
+                elif isinstance(loader, NotebookLoader):
+                    loader.lost = functools.partial(self._lost, name)
                 return importlib.util.spec_from_file_location(
                     name,
                     file,

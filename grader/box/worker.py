@@ -20,6 +20,7 @@ from typing import Any
 
 from grader.box import imports, modes, wire
 from grader.box.faults import Blocked, InputMutated, Missing, TimeLimit
+from grader.box.notebook import relative
 from grader.box.watch import Watch
 from grader.box.wire import Raised, WireError, clean, type_name
 
@@ -125,7 +126,7 @@ def said(error: BaseException) -> str:
 
 def summary(raised: Raised) -> str:
     """One line for an exception: `SyntaxError at scalar.py:12: invalid syntax (line 12)`."""
-    at = f" at {raised.where[0]}" if raised.where else ""
+    at = f" at {raised.where[0].removesuffix(' in <module>')}" if raised.where else ""
     said = raised.message.splitlines()[:1]
     return f"{raised.type}{at}" + (f": {said[0]}" if said else "")
 
@@ -137,14 +138,14 @@ def locations(error: BaseException, root: str) -> list[str]:
     if issubclass(type(error), SyntaxError):
         file, line = (SyntaxError.__dict__[name].__get__(error) for name in ("filename", "lineno"))
         if type(file) is str and type(line) is int and file.startswith(prefix):
-            found.append(f"{file[len(prefix) :]}:{line}")
+            found.append(relative(root, file, line))
     step = BaseException.__dict__["__traceback__"].__get__(error)
     frames: list[str] = []
     while step is not None and len(frames) < 2000:
         code = step.tb_frame.f_code
         file, name = str.__str__(code.co_filename), str.__str__(code.co_name)
         if file.startswith(prefix):
-            frames.append(f"{file[len(prefix) :]}:{step.tb_lineno} in {name}")
+            frames.append(f"{relative(root, file, step.tb_lineno)} in {name}")
         step = step.tb_next
     found += frames[::-1]
     return [clean(line, 300) for line in found[:8]]
@@ -189,6 +190,9 @@ class Worker:
         modes.prepare(message["mode"])
         binding = importlib.import_module(BINDINGS[message["binding"]])
         package = imports.Package(self.root, message["expects"])
+        package.describe = lambda error: (
+            str(error) if isinstance(error, Blocked) else summary(describe(error, self.root))
+        )
         self.clock.start(message["import_seconds"])
         failure = self.guarded(package.load)
         self.clock.stop()
@@ -197,9 +201,6 @@ class Worker:
             failures.setdefault(message["expects"][0], failure)
             for name in message["expects"]:
                 package.failures.setdefault(name, Blocked(summary(failure)))
-        package.describe = lambda error: (
-            str(error) if isinstance(error, Blocked) else summary(describe(error, self.root))
-        )
         self.subject = binding.bind(package)
         self.subject.mode = message["mode"]
         namespace: dict[str, Any] = {"__name__": "questions", "__builtins__": builtins}

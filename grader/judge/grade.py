@@ -22,6 +22,7 @@ import grader
 from grader.bank import Module, size
 from grader.box import wire
 from grader.box.modes import MODES, PLAIN, PYTHON
+from grader.box.notebook import is_made, located
 from grader.box.wire import WireError
 from grader.errors import SandboxLost
 from grader.judge import speed
@@ -779,10 +780,20 @@ def grade(
 def read_carefully(submission: Submission, assignment: Assignment) -> list[Finding]:
     """What is read in a submission's files. A file that upsets the reader costs what it would have shown."""
     try:
-        return read(submission.files, assignment.expects, assignment.also)
+        found = read(submission.files, assignment.expects, assignment.also)
+        return [msgspec.structs.replace(f, where=_in_notebook(submission, f.where)) for f in found]
     except Exception as error:
         what = f"its files could not be read ({type(error).__name__})"
         return [Finding("hidden_code", f"{assignment.expects[0]}:1", what)]
+
+
+def _in_notebook(submission: Submission, where: str) -> str:
+    """A place `work.py:12` as the cell of the notebook that the file was made of, where it was made of one."""
+    name, _, line = where.rpartition(":")
+    source = submission.files.get(name, b"")
+    if not is_made(source) or not line.isdigit():
+        return where
+    return f"{located(source, int(line))}:"
 
 
 def overlaid(submission: Submission, files: dict[str, bytes]) -> Submission:

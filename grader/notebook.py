@@ -1,0 +1,191 @@
+"""A notebook becomes a module: its code cells in order, without lines for the shell and the notebook itself.
+
+Only what is needed is read of the file (msgspec skips outputs, whatever they hold), and nothing is executed.
+Formats 2 to 4 are read.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Sequence
+
+import msgspec
+
+from grader.box.notebook import CELL, MARK
+from grader.errors import NotGradable
+
+MAX_NOTEBOOK = 64 << 20  # bytes, most of which are pictures in outputs
+# Cell magics whose cell is Python all the same. Every other one hands the cell to something else.
+_PYTHON_CELLS = frozenset({"capture", "memit", "mprun", "prun", "time", "timeit", "lprun", "python", "python3"})  # fmt: skip
+# A line of IPython: `!ls`, `%time x`, `?f`, `f?`, `names = !ls`, `took = %timeit f()`.
+_LINE = re.compile(r"\s*(?:[!%?].*|[\w., ]+=\s*[!%]\s*\w.*|[%\w.\[\]]+\?{1,2}\s*)$")
+_DIRECTIVES = re.compile(r"^\s*(?:#.*)?$")
+MOST_CELLS = 5_000
+MOST_TOLD = 5
+
+
+class _Cell(msgspec.Struct):
+    cell_type: str = ""
+    source: str | list[str] = ""
+    input: str | list[str] = ""  # what formats 2 and 3 call it
+
+    @property
+    def text(self) -> str:
+        found = self.source or self.input
+        return found if isinstance(found, str) else "".join(found)
+
+
+class _Sheet(msgspec.Struct):
+    cells: list[_Cell] = []
+
+
+class _Kernel(msgspec.Struct):
+    language: str = ""
+    display_name: str = ""
+
+
+class _Metadata(msgspec.Struct):
+    kernelspec: _Kernel | None = None
+
+
+class _Notebook(msgspec.Struct):
+    nbformat: int
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+    cells: list[_Cell] = []
+    worksheets: list[_Sheet] = []
+
+
+def to_module(name: str, data: bytes) -> tuple[bytes, list[str]]:
+    """The source of a module, and notes on what was left out. name: the notebook's file name.
+
+    A line of the module is a line of a cell: what is left out of a cell leaves its line there. Raises
+    NotGradable for what is no notebook, or none in Python.
+    """
+    if len(data) > MAX_NOTEBOOK:
+        raise NotGradable(
+            f"{name} has more than {MAX_NOTEBOOK >> 20} MiB. Clear its outputs and save it again"
+        )
+    try:
+        read = msgspec.json.decode(data, type=_Notebook)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise NotGradable(
+            f"{name}: this is no notebook, or it is damaged ({error}). Open it, save it and hand it in again"
+        ) from error
+    kernel = read.metadata.kernelspec
+    if kernel is not None and kernel.language not in ("", "python"):
+        raise NotGradable(f"{name} is written in {kernel.language[:40]!r}. Hand in one in Python")
+    cells = [*read.cells, *(cell for sheet in read.worksheets for cell in sheet.cells)]
+    code = [cell.text for cell in cells if cell.cell_type == "code"]
+    if not code:
+        raise NotGradable(f"{name}: there is no code cell in it")
+    if len(code) > MOST_CELLS:
+        raise NotGradable(f"{name} has more than {MOST_CELLS} code cells")
+    return _joined(name, code)
+
+
+def _joined(name: str, code: Sequence[str]) -> tuple[bytes, list[str]]:
+    printable = "".join(c if c.isprintable() else "?" for c in name)
+    lines = [MARK + printable]
+    dropped: list[int] = []
+    left_out: list[str] = []
+    for number, text in enumerate(code, start=1):
+        kept, ipython, why = python(text)
+        lines += [f"{CELL}{number}", *kept]
+        dropped += [number] * ipython
+        if why:
+            left_out.append(f"{printable}: code cell {number} was left out: {why}")
+    notes = [
+        f"{_count(len(code), 'code cell')} of {printable} {'was' if len(code) == 1 else 'were'} graded"
+    ]
+    if dropped:
+        where = sorted(set(dropped))
+        named = ", ".join(map(str, where[:MOST_TOLD])) + (", ..." if len(where) > MOST_TOLD else "")
+        notes.append(
+            f"{printable}: {_count(len(dropped), 'line')} for the shell or the notebook left out "
+            f"(code cell{'s' if len(where) > 1 else ''} {named})"
+        )
+    notes += left_out[:MOST_TOLD]
+    if len(left_out) > MOST_TOLD:
+        notes.append(f"{printable}: {len(left_out) - MOST_TOLD} more code cells were left out")
+    return ("\n".join(lines) + "\n").encode("utf-8", "replace"), notes
+
+
+def python(text: str) -> tuple[list[str], int, str]:
+    """A cell's lines that are Python, how many lines of IPython were left out, and why all of them were.
+
+    There are always as many lines as the cell has: one that is left out is `pass` at its indentation, one of a
+    cell that is left out a bare comment sign.
+    """
+    # What Python takes for the end of a line, and nothing else: a form feed is none.
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    while len(lines) > 1 and not lines[-1].strip():
+        lines.pop()
+    first = next((at for at, line in enumerate(lines) if not _DIRECTIVES.match(line)), 0)
+    magic = re.match(r"\s*%%(\w*)", lines[first])
+    ipython = 0
+    if magic:
+        if magic[1] not in _PYTHON_CELLS:
+            return ["#"] * len(lines), 0, f"it begins with %%{magic[1]}"
+        lines[first] = "#"
+        ipython += 1
+    if "\0" in text:
+        return ["#"] * len(lines), 0, "it holds a null byte"
+    for _ in range(len(lines) + 1):
+        fault = _fault("\n".join(lines))
+        if fault is None:
+            return lines, ipython, ""
+        at, said = fault
+        if not 0 <= at < len(lines) or not _LINE.match(lines[at]):
+            break
+        # A command goes on where its line ends in a backslash.
+        indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
+        more = lines[at].rstrip().endswith("\\")
+        lines[at] = f"{indent}pass"
+        ipython += 1
+        while more and at + 1 < len(lines):
+            at += 1
+            more = lines[at].rstrip().endswith("\\")
+            lines[at] = "#"
+            ipython += 1
+    return ["#"] * len(lines), 0, f"line {at + 1} is no Python ({said})"
+
+
+def _fault(source: str) -> tuple[int, str] | None:
+    """The line, from 0, at which a text is no Python, and what Python says of it; None where it is."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(source)
+    except SyntaxError as error:
+        return (error.lineno or 1) - 1, error.msg
+    except (ValueError, RecursionError, MemoryError) as error:
+        return -1, str(error) or type(error).__name__
+    return None
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def chosen(names: Sequence[str], expects: Sequence[str], origin: str) -> str | None:
+    """Which of several notebooks, by their paths in the submission, is the one to grade; None for none.
+
+    The one named as the assignment asks, else the only one of the shallowest folder that holds any. Raises
+    NotGradable where that does not say which.
+    """
+    if len(expects) != 1 or not names:
+        return None
+    wanted = f"{expects[0]}.ipynb"
+    top = min(name.count("/") for name in names)
+    level = [name for name in names if name.count("/") == top]
+    named = [name for name in level if name.rsplit("/", 1)[-1] == wanted]
+    if len(named) == 1:
+        return named[0]
+    if len(level) > 1:
+        raise NotGradable(
+            f"{origin}: {len(level)} notebooks in it could be the submission: {', '.join(sorted(level)[:4])}. "
+            f"Name the one to grade {wanted}"
+        )
+    return level[0]

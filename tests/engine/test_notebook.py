@@ -1,0 +1,321 @@
+"""A notebook that is handed in: what becomes of its cells, and that it is graded as its module would be."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from drawn import Banks
+
+from grader.course import load_course
+from grader.errors import NotGradable
+from grader.intake import read_submission
+from grader.judge.grade import Grading, grade
+from grader.model import Outcome, Submission
+from grader.notebook import python, to_module
+from grader.sandbox import Sandbox
+
+ROOT = Path(__file__).resolve().parents[2]
+WARMUP = (ROOT / "reference" / "warmup.py").read_text()
+
+
+def notebook(*cells: str, outputs: Any = ()) -> bytes:
+    """A notebook with a heading and those code cells, as Jupyter writes it."""
+    made = nbformat.v4.new_notebook(
+        metadata={
+            "kernelspec": {"language": "python", "name": "python3", "display_name": "Python 3"}
+        }
+    )
+    made.cells = [
+        nbformat.v4.new_markdown_cell("# Homework"),
+        *map(nbformat.v4.new_code_cell, cells),
+    ]
+    made.cells[-1].outputs = [nbformat.from_dict(output) for output in outputs]
+    return nbformat.writes(made).encode()
+
+
+def cells_of(source: str) -> list[str]:
+    """A module cut before each definition at its top level, as a notebook would hold it."""
+    found: list[list[str]] = [[]]
+    for line in source.splitlines():
+        if line.startswith(("class ", "def ", "@")) and not (
+            found[-1] and found[-1][-1].startswith("@")
+        ):
+            found.append([])
+        found[-1].append(line)
+    return ["\n".join(lines).strip("\n") for lines in found]
+
+
+def taken(folder: Path, data: bytes, name: str = "hw1.ipynb", *expects: str) -> Submission:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(data)
+    return read_submission(folder, expects or ("work",))
+
+
+def source_of(data: bytes, name: str = "hw1.ipynb") -> str:
+    return to_module(name, data)[0].decode()
+
+
+# What becomes of cells
+
+
+def test_cells_come_in_order_and_keep_their_lines() -> None:
+    made = source_of(notebook("a = 1\nb = 2", "c = a + b"))
+    assert made.splitlines() == [
+        "# Made of the code cells of hw1.ipynb",
+        "# %% code cell 1",
+        "a = 1",
+        "b = 2",
+        "# %% code cell 2",
+        "c = a + b",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "kept"),
+    [
+        ("!pip install numpy\nx = 1", ["pass", "x = 1"]),
+        ("%matplotlib inline\nx = 1", ["pass", "x = 1"]),
+        ("?len\nlen?\nx = 1", ["pass", "pass", "x = 1"]),
+        ("files = !ls\nx = 1", ["pass", "x = 1"]),
+        ("took = %timeit -o len('a')\nx = 1", ["pass", "x = 1"]),
+        ("if True:\n    !ls\n    x = 1", ["if True:", "    pass", "    x = 1"]),
+        ("!ls \\\n  -l\nx = 1", ["pass", "#", "x = 1"]),
+        ("%%time\nx = 1", ["#", "x = 1"]),
+        ("# timing\n%%time\nx = 1", ["# timing", "#", "x = 1"]),
+    ],
+)
+def test_lines_for_the_shell_and_the_notebook_leave_a_line_behind(
+    cell: str, kept: list[str]
+) -> None:
+    lines, ipython, why = python(cell)
+    assert (lines, why) == (kept, "")
+    assert ipython >= 1
+
+
+@pytest.mark.parametrize("text", ['s = """\n%d percent\n!\n"""', "x = (5\n% 3)", "y = 'a?'"])
+def test_python_that_looks_like_a_command_stays_as_it_is(text: str) -> None:
+    assert python(text) == (text.split("\n"), 0, "")
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ("%%bash\nls", "it begins with %%bash"),
+        ("def f(:\n    pass", "line 1 is no Python"),
+        ("x = 1\nprint 'a'", "line 2 is no Python"),
+        ("a\0b", "it holds a null byte"),
+    ],
+)
+def test_a_cell_that_is_no_python_is_left_out_and_named(cell: str, why: str) -> None:
+    source, notes = to_module("hw1.ipynb", notebook("a = 1", cell, "b = 2"))
+    assert "a = 1" in source.decode()
+    assert "b = 2" in source.decode()
+    assert any("code cell 2 was left out" in note and why in note for note in notes)
+
+
+def test_what_older_formats_hold_is_read_as_well() -> None:
+    new = nbformat.reads(notebook("a = 1", "b = 2").decode(), as_version=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        old = nbformat.convert(new, 3)
+        assert source_of(nbformat.v3.writes_json(old).encode()) == source_of(
+            notebook("a = 1", "b = 2")
+        )
+
+
+def test_outputs_are_skipped_whatever_they_hold() -> None:
+    picture = {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {"image/png": "A" * (8 << 20)},
+    }
+    assert "a = 1" in source_of(notebook("a = 1", outputs=[picture]))
+    deep = notebook("a = 1").replace(
+        b'"metadata": {', b'"x": ' + b"[" * 20000 + b"]" * 20000 + b', "metadata": {', 1
+    )
+    with pytest.raises(NotGradable, match="damaged"):
+        to_module("hw1.ipynb", deep)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "this is no notebook"),
+        (b"{}", "this is no notebook"),
+        (b'{"nbformat": 4, "cells": 3}', "this is no notebook"),
+        (notebook("a = 1")[:-20], "this is no notebook"),
+        (b'{"nbformat": 4, "cells": []}', "there is no code cell"),
+        (notebook("x <- 1").replace(b'"language": "python"', b'"language": "R"'), "written in 'R'"),
+    ],
+)
+def test_what_is_no_notebook_in_python_is_refused(data: bytes, why: str, tmp_path: Path) -> None:
+    with pytest.raises(NotGradable, match=why):
+        taken(tmp_path / "a", data)
+
+
+# Which notebook
+
+
+def test_the_notebook_named_as_the_assignment_asks_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "notes.ipynb").write_bytes(notebook("b = 2"))
+    found = taken(tmp_path / "a", notebook("a = 1"), "work.ipynb")
+    assert b"a = 1" in found.files["work.py"]
+
+
+def test_of_several_notebooks_none_is_guessed(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "notes.ipynb").write_bytes(notebook("b = 2"))
+    with pytest.raises(NotGradable, match=r"hw1\.ipynb, notes\.ipynb.*work\.ipynb"):
+        taken(tmp_path / "a", notebook("a = 1"))
+
+
+def test_a_module_goes_before_a_notebook_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "work.py").write_text("a = 1\n")
+    found = taken(tmp_path / "a", notebook("b = 2"), "work.ipynb")
+    assert found.files["work.py"] == b"a = 1\n"
+    assert "work.ipynb was not read, because work.py is there" in found.notes
+
+
+def test_a_folder_a_file_a_zip_and_a_tar_give_the_same(tmp_path: Path) -> None:
+    data = notebook("import helper", "a = 1")
+    folder = tmp_path / "in"
+    (folder / "hw").mkdir(parents=True)
+    (folder / "hw" / "helper.py").write_text("x = 1\n")
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / ".ipynb_checkpoints" / "hw1.ipynb").write_bytes(notebook("old = 1"))
+    (folder / "hw" / "hw1.ipynb").write_bytes(data)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, path.relative_to(folder))
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as tar:
+        tar.add(folder, ".")
+    whole = [read_submission(tmp_path / name, ["work"]) for name in ("in", "a.zip", "a.tar.gz")]
+    assert all(found.files.keys() == {"work.py", "helper.py"} for found in whole)
+    assert len({found.digest for found in whole}) == 1
+    alone = read_submission(folder / "hw" / "hw1.ipynb", ["work"])
+    assert alone.files == {"work.py": whole[0].files["work.py"]}
+
+
+def test_an_archive_of_notebooks_does_not_unpack_for_ever(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        info = tarfile.TarInfo("hw1.ipynb")
+        info.size = 70 << 20
+        tar.addfile(info, io.BytesIO(b" " * info.size))
+    with pytest.raises(NotGradable, match="Clear its outputs"):
+        read_submission(tmp_path / "a.tar", ["work"])
+
+
+# How it is graded
+
+
+@pytest.fixture(scope="module")
+def banks() -> Any:
+    made = Banks(load_course(ROOT))
+    with made.closing:
+        yield made
+
+
+def outcomes(banks: Banks, submission: Submission, box: Sandbox) -> dict[str, Outcome]:
+    module = banks.module("warmup", seed=7, cases=20)
+    return {key: verdict.outcome for key, verdict in Grading(module, submission, box).run().items()}
+
+
+def test_right_work_in_a_notebook_passes_every_check(
+    banks: Banks, box: Sandbox, tmp_path: Path
+) -> None:
+    cells = [
+        "%matplotlib inline\n!pip install numpy",
+        "from IPython.display import display",
+        *cells_of(WARMUP),
+        "derivative(lambda x: x * x)(undefined)",
+        "display(Square.forward(Context(), 1.0))",
+        "import matplotlib.pyplot as plt\nplt.plot([1, 2])",
+        "raise SystemExit",
+        "after = 1",
+    ]
+    found = outcomes(banks, taken(tmp_path / "a", notebook(*cells), "hw.ipynb", "warmup"), box)
+    assert set(found.values()) == {Outcome.PASSED}
+
+
+def test_a_mistake_in_a_notebook_is_found_where_the_module_shows_it(
+    banks: Banks, box: Sandbox, tmp_path: Path
+) -> None:
+    wrong = WARMUP.replace("return d * 2.0 * x", "return d * x")
+    assert wrong != WARMUP
+    as_module = tmp_path / "b"
+    as_module.mkdir()
+    (as_module / "warmup.py").write_text(wrong)
+    plain = outcomes(banks, read_submission(as_module, ["warmup"]), box)
+    cells = taken(tmp_path / "a", notebook(*cells_of(wrong)), "hw.ipynb", "warmup")
+    assert outcomes(banks, cells, box) == plain
+    assert Outcome.FAILED in plain.values()
+
+
+def test_a_cell_that_fails_costs_what_it_would_have_defined(
+    banks: Banks, box: Sandbox, tmp_path: Path
+) -> None:
+    cells = cells_of(WARMUP)
+    at = next(i for i, cell in enumerate(cells) if cell.startswith("class Square"))
+    cells[at] = "undefined\n" + cells[at].replace("class Square(", "class Square(undefined_base, ")
+    taken_in = taken(tmp_path / "a", notebook(*cells), "hw.ipynb", "warmup")
+    report = grade(banks.module("warmup", seed=7, cases=20), taken_in, box, seed=7)
+    lost = [v for v in report.checks if v.outcome is not Outcome.PASSED]
+    assert lost
+    assert all("Square" in v.title for v in lost)
+    place = f"hw.ipynb code cell {at + 1}, line 2"
+    assert all("Square is not defined" in v.reason and place in v.reason for v in lost)
+    assert any(place in note for note in report.notes)
+
+
+def test_an_exception_is_placed_in_its_cell(banks: Banks, box: Sandbox, tmp_path: Path) -> None:
+    cells = cells_of(WARMUP.replace("return d * 2.0 * x", "raise ValueError('here')"))
+    at = next(i for i, cell in enumerate(cells) if "raise ValueError('here')" in cell)
+    line = cells[at].splitlines().index("        raise ValueError('here')") + 1
+    taken_in = taken(tmp_path / "a", notebook(*cells), "hw.ipynb", "warmup")
+    report = grade(banks.module("warmup", seed=7, cases=20), taken_in, box, seed=7)
+    raised = next(v for v in report.checks if v.outcome is Outcome.RAISED)
+    assert raised.counterexample is not None
+    assert raised.counterexample.where[0] == f"hw.ipynb code cell {at + 1}, line {line} in backward"
+
+
+def test_a_cell_that_never_ends_costs_only_itself(
+    banks: Banks, box: Sandbox, tmp_path: Path
+) -> None:
+    cells = cells_of(WARMUP)
+    cells.insert(2, "while True:\n    pass")
+    taken_in = taken(tmp_path / "a", notebook(*cells), "hw.ipynb", "warmup")
+    module = banks.module("warmup", seed=7, cases=20)
+    report = grade(module, taken_in, box, seed=7)
+    assert any("TimeLimit at hw.ipynb code cell 3" in note for note in report.notes), report.notes
+    wrong = [v.title for v in report.checks if v.outcome is not Outcome.PASSED]
+    assert not wrong
+
+
+def test_what_is_flagged_is_placed_in_its_cell(banks: Banks, box: Sandbox, tmp_path: Path) -> None:
+    cells = ["import torch", *cells_of(WARMUP)]
+    taken_in = taken(tmp_path / "a", notebook(*cells), "hw.ipynb", "warmup")
+    report = grade(banks.module("warmup", seed=7, cases=20), taken_in, box, seed=7)
+    evidence = [line for flag in report.flags for line in flag.evidence]
+    assert any(line.startswith("hw.ipynb code cell 1, line 1: import") for line in evidence), (
+        evidence
+    )
+
+
+def test_a_notebook_says_what_of_it_was_graded(tmp_path: Path) -> None:
+    found = taken(tmp_path / "a", notebook("!ls", "%%html\n<b>", "a = 1"))
+    assert found.notes == (
+        "3 code cells of hw1.ipynb were graded",
+        "hw1.ipynb: 1 line for the shell or the notebook left out (code cell 1)",
+        "hw1.ipynb: code cell 2 was left out: it begins with %%html",
+    )
+    assert json.loads(notebook("a"))["nbformat"] == 4
