@@ -1,8 +1,8 @@
 """Takes a submission in: a folder, a zip or a tar becomes names and bytes, and nothing that could bite.
 
 Only regular files, counted in real bytes, under plain names. What the assignment does not ask for (tests,
-virtual environments, version control) is left where it is. A notebook stands in for a module that is not there. No file of a submission is ever
-written, imported or run here.
+virtual environments, version control) is left where it is. A notebook stands in for a module that is not there.
+No file of a submission is ever written, imported or run here.
 """
 
 from __future__ import annotations
