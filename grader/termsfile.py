@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-import zoneinfo
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -50,8 +49,10 @@ class StudentsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     adjustments: dict[str, dict[str, tuple[Adjustment, ...]]] = {}
 
 
-def zone(name: str) -> zoneinfo.ZoneInfo | None:
+def zone(name: str) -> dt.tzinfo | None:
     """The time zone of that name; None where this machine knows none."""
+    import zoneinfo  # it looks for the system's time zones as soon as it is imported
+
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

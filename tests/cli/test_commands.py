@@ -459,6 +459,11 @@ def test_a_reader_that_goes_away_changes_no_exit_code(
 # Interruption
 
 
+def as_in_a_terminal() -> None:
+    """Lets Ctrl-C through, which a shell keeps from what it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_130_when_interrupted_and_no_process_is_left(
@@ -470,7 +475,7 @@ def test_130_when_interrupted_and_no_process_is_left(
     child = subprocess.Popen(
         [sys.executable, "-m", "grader", "sums", "-s", str(folder), "--json", str(tmp_path / "r.json")],
         cwd=course, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=as_in_a_terminal,
     )  # fmt: skip
     deadline = time.monotonic() + 30
     while not flag.exists() and time.monotonic() < deadline:
@@ -501,7 +506,7 @@ def test_130_while_cases_are_drawn_and_no_process_is_left(
     child = subprocess.Popen(
         [sys.executable, "-m", "grader", "sums", "-s", str(right), "--course", str(slow)],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=as_in_a_terminal,
     )  # fmt: skip
     deadline = time.monotonic() + 30
     while len(psutil.Process(child.pid).children(recursive=True)) < 2:
@@ -538,7 +543,7 @@ def test_130_also_when_python_loses_the_interruption(
     child = subprocess.Popen(
         [sys.executable, "-m", "grader", "sums", "-s", str(right), "--course", str(slow)],
         env=environment | {"TMPDIR": str(scratch)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, start_new_session=True,
+        text=True, start_new_session=True, preexec_fn=as_in_a_terminal,
     )  # fmt: skip
     deadline = time.monotonic() + 30
     while not list(scratch.glob("backcheck-*")) and time.monotonic() < deadline:
