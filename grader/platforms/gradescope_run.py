@@ -159,7 +159,7 @@ def told(text: str, *, held: bool = False) -> dict[str, Any]:
 
 def sent(report: Report, metadata: dict[str, Any], lines: list[str]) -> dict[str, Any]:
     """The results of a report, with what is told beside it first."""
-    record = results(report)
+    record = results(report, whole=True)
     beside = [*lines, *since_last(report, metadata)]
     if beside:
         record["output"] = "\n".join([*beside, "", record["output"]])

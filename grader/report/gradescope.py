@@ -12,6 +12,7 @@ import msgspec
 
 from grader.model import Outcome, Report, Verdict, Visibility
 from grader.report.audience import for_student
+from grader.report.json import tree
 from grader.report.outline import (
     WAITING,
     WORDS,
@@ -36,13 +37,16 @@ def render(report: Report, *, stdout_visibility: Visibility | None = None) -> st
     return msgspec.json.format(compact, indent=2).decode("utf-8") + "\n"
 
 
-def results(report: Report, *, stdout_visibility: Visibility | None = None) -> dict[str, Any]:
+def results(
+    report: Report, *, stdout_visibility: Visibility | None = None, whole: bool = False
+) -> dict[str, Any]:
     """The fields that Gradescope reads.
 
     Gradescope knows no grade but a number. A held report is therefore sent with `score` 0, an `output`
     that says first that this is no grade, and `extra_data.held` true, by which a later run finds it;
     a held check carries no score and no status. stdout_visibility: None leaves the captured output
-    to instructors.
+    to instructors. whole: `extra_data` holds the report as well, for audits; where student code could read
+    what the next attempt is told of this one, without what hidden checks said.
     """
     sent: dict[str, Any] = {
         "score": _number(_counts(report)),
@@ -82,6 +86,9 @@ def results(report: Report, *, stdout_visibility: Visibility | None = None) -> d
             ],
         },
     }
+    if whole:
+        kept = report if report.provenance.protects else for_student(report)
+        sent["extra_data"]["report"] = tree(kept)
     if stdout_visibility is not None:
         sent["stdout_visibility"] = stdout_visibility.value
     return sent

@@ -31,13 +31,19 @@ def to_json(report: Report) -> bytes:
     return msgspec.json.format(compact, indent=2) + b"\n"
 
 
+def tree(report: Report) -> dict[str, Any]:
+    """The report as plain data that any JSON library can write."""
+    found: dict[str, Any] = msgspec.json.decode(to_json(report))
+    return found
+
+
 def render(report: Report) -> str:
     """The report as JSON text."""
     return to_json(report).decode("utf-8")
 
 
 def from_json(data: bytes) -> Report:
-    """Read a report back.
+    """Read a report back, also out of a results.json that was written for Gradescope.
 
     Raises UsageError for what is no JSON, no report, of another schema version, of a wrong type (with
     its path), or has a key that this version does not know.
@@ -46,6 +52,8 @@ def from_json(data: bytes) -> Report:
         raw = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"This is not a report: it is not valid JSON ({error}).") from error
+    if isinstance(raw, dict) and isinstance(raw.get("extra_data"), dict):
+        raw = raw["extra_data"].get("report", raw)
     _check_version(raw.get("schema") if isinstance(raw, dict) else None)
     try:
         report = msgspec.convert(raw, Report)

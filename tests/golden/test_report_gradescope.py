@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from sample_reports import REPORTS, buggy, full_marks, held
 
 from grader.model import Outcome, Visibility
 from grader.report import gradescope
+from grader.report.json import from_json
 
 VISIBILITIES = {"hidden", "after_due_date", "after_published", "visible"}
 FORMATS = {"text", "html", "simple_format", "md", "ansi"}
@@ -143,3 +145,21 @@ def test_status_follows_the_outcome() -> None:
     """Passed is passed, and every other graded outcome is failed."""
     for check, test in zip(buggy().checks, gradescope.results(buggy())["tests"], strict=True):
         assert test["status"] == ("passed" if check.outcome is Outcome.PASSED else "failed")
+
+
+def test_the_whole_report_travels_along_and_is_read_back() -> None:
+    report = buggy()
+    sent = gradescope.results(report, whole=True)
+    assert from_json(json.dumps(sent).encode()) == report
+    assert "report" not in gradescope.results(report)["extra_data"]
+
+
+def test_of_a_box_that_keeps_nothing_in_only_what_students_see_travels_along() -> None:
+    report = buggy()
+    hidden = [v for v in report.checks if v.visibility is not Visibility.VISIBLE]
+    assert hidden
+    open_ = msgspec.structs.replace(
+        report, provenance=msgspec.structs.replace(report.provenance, protects=False)
+    )
+    kept = from_json(json.dumps(gradescope.results(open_, whole=True)).encode())
+    assert not {v.title for v in hidden} & {v.title for v in kept.checks}
