@@ -14,7 +14,7 @@ from grader.errors import UsageError
 if TYPE_CHECKING:
     from grader.bank import Module
     from grader.course import Course
-    from grader.judge.grade import SoFar
+    from grader.judge.grade import Opponent, SoFar
     from grader.model import Report
     from grader.sandbox import Sandbox
 
@@ -80,14 +80,41 @@ def open_box(name: str | None, course: Course, ready: Module, progress: Progress
     return choose(name or isolation.sandbox, isolation, wanted)
 
 
-def opponent_of(course: Course, ready: Module) -> Any:
-    """The reference as a submission where a check of speed needs it; None where none does."""
+def opponent_of(course: Course, ready: Module) -> Opponent | None:
+    """The reference, where a check of speed needs it beside a submission; None where none does."""
     from grader.intake import read_folder
+    from grader.judge.grade import Opponent
 
     timed = any(check.at_most_times for check in ready.assignment.checks)
     if not timed or not course.reference.is_dir():
         return None
-    return read_folder(course.reference, ready.assignment.expects, ready.assignment.also)
+    assignment = ready.assignment
+    return Opponent(read_folder(course.reference, assignment.expects, assignment.also))
+
+
+class Kept:
+    """What one grading leaves for the next of the same module: the reference, which answers new cases while a
+    failure is made smaller and is timed beside submissions. A pack has none, and keeps nothing."""
+
+    def __init__(self, course: Course, ready: Module, *, seed: int | None = None) -> None:
+        from grader.judge.shrink import Shrinker
+
+        packed = course.pack(ready.assignment.name) is not None
+        self.shrinker = None if packed else Shrinker(with_seed(course, seed), ready)
+        self.opponent = None if packed else opponent_of(course, ready)
+
+    def __enter__(self) -> Kept:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends what still runs. May be called twice."""
+        if self.shrinker is not None:
+            self.shrinker.close()
+        if self.opponent is not None:
+            self.opponent.close()
 
 
 def grade_one(
@@ -101,10 +128,11 @@ def grade_one(
     seed: int | None,
     progress: Progress,
     so_far: SoFar | None = None,
+    kept: Kept | None = None,
 ) -> Report:
-    """The report on one submission, with shrinking and hints. so_far: as `grader.judge.grade.grade` calls it."""
+    """The report on one submission, with shrinking and hints. so_far: as `grader.judge.grade.grade` calls it.
+    kept: from one submission to the next of the same module and seed; made anew where there is none."""
     from grader.judge.grade import grade
-    from grader.judge.shrink import Shrinker
 
     seeded = with_seed(course, seed)
     earlier = {}
@@ -116,8 +144,10 @@ def grade_one(
     def step(check: Any, done: int, total: int) -> None:
         progress.say(f"{done}/{total} {check.task} {check.title}")
 
-    packed = course.pack(ready.assignment.name) is not None
-    with contextlib.nullcontext() if packed else Shrinker(seeded, ready) as shrinker:
+    own = Kept(course, ready, seed=seed) if kept is None else contextlib.nullcontext(kept)
+    with own as at_hand:
+        if at_hand.shrinker is not None:
+            at_hand.shrinker.begin()
         return grade(
             ready,
             submission,
@@ -126,8 +156,8 @@ def grade_one(
             course=course.settings.course,
             only=only,
             keys=keys,
-            opponent=opponent_of(course, ready),
-            shrinker=shrinker,
+            opponent=at_hand.opponent,
+            shrinker=at_hand.shrinker,
             earlier=earlier,
             earlier_mode=course.settings.earlier,
             progress=step,

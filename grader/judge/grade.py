@@ -134,11 +134,41 @@ def _header(frame: bytes) -> int:
     return length if length <= len(frame) else 0
 
 
+class Opponent:
+    """The reference in a box of its own, to be timed beside submissions: one worker, which has compiled what it
+    was asked, for all checks and submissions that come."""
+
+    def __init__(self, submission: Submission) -> None:
+        self.submission = submission
+        self.sandbox: Sandbox | None = None
+        self.session: Session | None = None
+
+    def __enter__(self) -> Opponent:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def beside(self, sandbox: Sandbox, assignment: Assignment) -> Session:
+        """The session, in the same kind of box as the submission that it is timed beside."""
+        if self.session is None or self.sandbox is not sandbox:
+            self.close()
+            self.sandbox = sandbox
+            self.session = Session(sandbox, assignment, self.submission)
+        return self.session
+
+    def close(self) -> None:
+        """Ends the worker. May be called twice."""
+        if self.session is not None:
+            self.session.close()
+            self.session = None
+
+
 class Grading:
     """The grading of one submission; `run` gives the verdicts.
 
     findings: what was read in the submission's files. Where given, even if there are none, passed checks
-    are looked at once more, for `seen`. opponent: the reference as a submission, for checks of speed;
+    are looked at once more, for `seen`. opponent: the reference, for checks of speed;
     without it they are not asked. judged: is called after each check.
     """
 
@@ -153,7 +183,7 @@ class Grading:
         shrinker: Shrinker | None = None,
         progress: Progress | None = None,
         findings: Sequence[Finding] | None = None,
-        opponent: Submission | None = None,
+        opponent: Opponent | None = None,
         judged: Callable[[], None] | None = None,
     ) -> None:
         self.opponent = opponent
@@ -273,54 +303,54 @@ class Grading:
     def _timed(self, check: Check, bank: CaseBank, session: Session, seconds: float) -> Verdict:
         """The verdict on how long right answers take, beside the reference in a box of its own."""
         assert self.opponent is not None
-        with Session(self.sandbox, self.assignment, self.opponent) as beside:
-            beside.use(check.mode)
-            cases = list(zip(bank.cases, bank.answers, bank.slack, strict=True))[:1]
+        opponent = self.opponent
+        beside = opponent.beside(self.sandbox, self.assignment)
+        beside.use(check.mode)
+        cases = list(zip(bank.cases, bank.answers, bank.slack, strict=True))[:1]
 
-            def rightly(asked: Session, number: int) -> tuple[bool, float]:
-                case, expected, slack = cases[number]
-                reply = asked.ask(check.question, check.given, [case], seconds=check.seconds)
-                right = reply.end is End.DONE and len(reply.answers) == 1
-                right = right and not judge(check, expected, slack, reply.answers[0])
-                return right, reply.cpu_seconds
+        def rightly(asked: Session, number: int) -> tuple[bool, float]:
+            case, expected, slack = cases[number]
+            reply = asked.ask(check.question, check.given, [case], seconds=check.seconds)
+            right = reply.end is End.DONE and len(reply.answers) == 1
+            right = right and not judge(check, expected, slack, reply.answers[0])
+            return right, reply.cpu_seconds
 
-            def ours(number: int) -> None:
-                if not rightly(beside, number)[0]:
-                    raise SandboxLost("the reference cannot be run beside it")
+        def ours(number: int) -> None:
+            if not rightly(beside, number)[0]:
+                opponent.close()
+                raise SandboxLost("the reference cannot be run beside it")
 
-            def theirs(number: int) -> None:
-                nonlocal seconds
-                right, used = rightly(session, number)
-                seconds += used
-                if not right or self._spent(session):
-                    raise speed.Stop
+        def theirs(number: int) -> None:
+            nonlocal seconds
+            right, used = rightly(session, number)
+            seconds += used
+            if not right or self._spent(session):
+                raise speed.Stop
 
-            def ready(number: int) -> None:
-                if number >= len(cases):
-                    cases.extend(self._unseen(check, bank, beside))
-                for asked in (session, beside):
-                    asked.rest(REST_SECONDS)
+        def ready(number: int) -> None:
+            if number >= len(cases):
+                cases.extend(self._unseen(check, bank, beside))
+            for asked in (session, beside):
+                asked.rest(REST_SECONDS)
 
-            ours(0)  # compiles
-            cases.clear()
-            try:
-                found = speed.measure(
-                    theirs,
-                    ours,
-                    limit=check.at_most_times,
-                    ready=ready,
-                    meter=session.worked,
-                )
-            except speed.Stop:
-                outcome, why = (
-                    Outcome.FLAKY,
-                    "what was right at first was not when more was asked, to take its time",
-                )
-                if self._spent(session):
-                    outcome, why = Outcome.TIMED_OUT, self._not_reached()
-                return self._verdict(
-                    check, outcome, cases=len(bank.cases), seconds=seconds, reason=why
-                )
+        ours(0)  # compiles
+        cases.clear()
+        try:
+            found = speed.measure(
+                theirs,
+                ours,
+                limit=check.at_most_times,
+                ready=ready,
+                meter=session.worked,
+            )
+        except speed.Stop:
+            outcome, why = (
+                Outcome.FLAKY,
+                "what was right at first was not when more was asked, to take its time",
+            )
+            if self._spent(session):
+                outcome, why = Outcome.TIMED_OUT, self._not_reached()
+            return self._verdict(check, outcome, cases=len(bank.cases), seconds=seconds, reason=why)
         outcome = {True: Outcome.PASSED, False: Outcome.FAILED, None: Outcome.HELD}[found.within]
         asked_for = f"at most {check.at_most_times:g} times is asked for"
         reason = {
@@ -714,7 +744,7 @@ def grade(
     shrinker: Shrinker | None = None,
     earlier: dict[str, bytes] | None = None,
     earlier_mode: str = "student",
-    opponent: Submission | None = None,
+    opponent: Opponent | None = None,
     progress: Progress | None = None,
     so_far: SoFar | None = None,
 ) -> Report:

@@ -50,6 +50,7 @@ class Shrinker:
         self.course = course
         self.module = module
         self.probes = probes
+        self.total_probes = total_probes
         self.left = total_probes
         self.seconds = seconds
         self.finished = False
@@ -61,7 +62,17 @@ class Shrinker:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the reference. May be called twice."""
         self.stack.close()
+        self.declared = None
+
+    def begin(self) -> None:
+        """Another submission is next: it has all of the probes."""
+        self.left = self.total_probes
+        self.finished = False
 
     def _load(self) -> None:
         if self.declared is not None:

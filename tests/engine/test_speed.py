@@ -11,6 +11,7 @@ import pytest
 
 from grader.intake import read_folder
 from grader.judge import speed
+from grader.judge.grade import Opponent
 from grader.model import Submission
 
 from .courses import Graded, grade_files, make_course
@@ -98,8 +99,8 @@ def course(tmp_path_factory: pytest.TempPathFactory):
 
 
 def timed(course, folder: Path, code: str) -> Graded:
-    opponent = read_folder(course.reference, ["work"])
-    return grade_files(course, folder, {"work.py": code}, opponent=opponent)
+    with Opponent(read_folder(course.reference, ["work"])) as opponent:
+        return grade_files(course, folder, {"work.py": code}, opponent=opponent)
 
 
 def test_as_quick_as_the_reference_passes_and_says_how_quick(course, tmp_path: Path) -> None:
@@ -140,8 +141,8 @@ def test_a_quick_wrong_answer_earns_nothing(course, tmp_path: Path) -> None:
 
 
 def test_answers_that_were_kept_do_not_help(course, tmp_path: Path) -> None:
-    opponent = read_folder(course.reference, ["work"])
-    found = grade_files(course, tmp_path, {"work.py": KEPT}, opponent=opponent, shrink=True)
+    with Opponent(read_folder(course.reference, ["work"])) as opponent:
+        found = grade_files(course, tmp_path, {"work.py": KEPT}, opponent=opponent, shrink=True)
     assert found["work is quick"].outcome.value in ("failed", "held")
     assert found["work is quick"].ratio > 4
 
@@ -180,8 +181,10 @@ def test_work_in_the_turn_of_the_reference_is_counted() -> None:
 def test_a_reference_that_cannot_be_run_is_no_fault_of_the_submission(
     course, tmp_path: Path
 ) -> None:
-    opponent = Submission("r", "r", {"work.py": b"raise SystemExit"}, "0" * 64)
-    held = grade_files(course, tmp_path, {"work.py": REFERENCE}, opponent=opponent)["work is quick"]
+    wrong = Submission("r", "r", {"work.py": b"raise SystemExit"}, "0" * 64)
+    with Opponent(wrong) as opponent:
+        found = grade_files(course, tmp_path, {"work.py": REFERENCE}, opponent=opponent)
+    held = found["work is quick"]
     assert held.outcome.value == "held"
     assert held.reason == "could not be graded: the reference cannot be run beside it"
 
