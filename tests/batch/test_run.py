@@ -80,17 +80,18 @@ def started(handed_in: Path, out: Path, *more: str) -> subprocess.Popen[str]:
 
 
 def rows(out: Path) -> list[Row]:
-    """The gradebook without what no two runs have in common: times."""
+    """The gradebook without what differs from run to run: times, and which user a box was given."""
     with Book(out / "gradebook.sqlite") as book:
-        return [timeless(row) for row in book.rows("warmup")]
+        return [comparable(row) for row in book.rows("warmup")]
 
 
-def timeless(row: Row) -> Row:
+def comparable(row: Row) -> Row:
     report = row.report
     if report is None:
         return row
     replace = msgspec.structs.replace
-    provenance = replace(report.provenance, graded_at="")
+    walls = tuple(replace(wall, detail="") for wall in report.provenance.walls)
+    provenance = replace(report.provenance, graded_at="", walls=walls)
     checks = tuple(replace(verdict, seconds=0.0) for verdict in report.checks)
     return replace(row, report=replace(report, seconds=0.0, provenance=provenance, checks=checks))
 
@@ -237,13 +238,13 @@ class Meddler:
         self.hurt: set[int] = set()
 
     def step(self, job: int, hand_in: HandIn | None, text: str) -> None:
-        if hand_in is None or hand_in.id != self.victim or not self.times:
+        if hand_in is None or hand_in.id != self.victim or text in ("", "taken in"):
             return
-        if text != "taken in" or job in self.hurt:
-            return
-        self.times -= 1
         for child in psutil.Process().children():
+            if child.pid in self.hurt or len(self.hurt) == self.times:
+                continue
             if "spawn_main" in " ".join(child.cmdline()):
+                self.hurt.add(child.pid)
                 self.meddle(child)
 
     def done(self, done: run.Done) -> None:
