@@ -122,6 +122,7 @@ class _Job:
 
     def grade(self) -> Reply:
         assert self.taken is not None
+        self.last = 0.0
         if self.box is None:
             try:
                 self.box = open_box(self.setup.sandbox, self.course, self.ready, self)
