@@ -217,6 +217,26 @@ def test_an_interrupted_batch_tells_how_to_go_on(
     assert rows(tmp_path) == rows(undisturbed)
 
 
+def test_what_comes_while_a_source_is_watched_is_graded(tmp_path: Path) -> None:
+    source = tmp_path / "class"
+    (source / "ada").mkdir(parents=True)
+    (source / "ada" / "warmup.py").write_text(RIGHT)
+    batch = started(source, tmp_path / "out", "--watch")
+    try:
+        lines = iter(batch.stdout or [])
+        assert any("per minute" in line for line in lines)
+        (source / "emmy").mkdir()
+        (source / "emmy" / "warmup.py").write_text(WRONG)
+        (line,) = (next(lines),)
+        assert line.startswith("emmy: ")
+        assert line.endswith("/100\n")
+    finally:
+        batch.send_signal(signal.SIGINT)
+    batch.communicate(timeout=60)
+    assert batch.returncode == 130
+    assert [row.hand_in.id for row in rows(tmp_path / "out")] == ["ada", "emmy"]
+
+
 def test_a_full_disk_is_told(handed_in: Path, tmp_path: Path) -> None:
     def small_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))

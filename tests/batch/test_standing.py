@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import msgspec
 from golden.sample_reports import buggy
 
+from grader.batch import run
 from grader.batch.model import HandIn, Row, Student
 from grader.batch.standing import settled
+from grader.report.json import from_json
 from grader.terms import Attempts, Dates, Extension, Late, Terms
 
 DUE = dt.datetime(2026, 10, 1, 12, tzinfo=dt.UTC)
@@ -80,3 +83,29 @@ def test_a_group_is_told_apart_where_its_members_stand_differently() -> None:
 def test_hand_ins_of_nobody_known_are_no_attempts_of_one_person() -> None:
     found = settled([row("a", 60), row("b", 70, attempt=2)], TERMS)
     assert [r.counts for r in found] == [True, True]
+
+
+def test_a_report_is_written_with_its_standing_and_follows_later_hand_ins(tmp_path: Path) -> None:
+    terms = msgspec.structs.replace(TERMS, late=Late(percent_per_day=10, tokens=1))
+    second = row("a", 80, "ada", module="n", days=8.0)
+    reports = run.Reports(tmp_path, terms, [])
+
+    def written(one: Row) -> float:
+        reports.write(one.module, run.Done(one.hand_in, run.NOW, one.report))
+        standing = from_json((tmp_path / f"{one.hand_in.id}.json").read_bytes()).standing
+        assert standing is not None
+        return standing.score
+
+    assert written(second) == 80
+    # Her one late day goes to the module that was handed in first.
+    assert written(row("a-1", 80, "ada", days=1.0)) == 80
+    assert written(second) == 72
+
+
+def test_a_report_that_no_longer_holds_is_taken_away(tmp_path: Path) -> None:
+    reports = run.Reports(tmp_path, Terms(), [])
+    one = row("a", 80, "ada")
+    reports.write("m", run.Done(one.hand_in, run.NOW, one.report))
+    assert len(list(tmp_path.iterdir())) == 2
+    reports.write("m", run.Done(one.hand_in, run.NOT_GRADABLE, problem="a torn zip"))
+    assert not list(tmp_path.iterdir())
