@@ -51,6 +51,7 @@ def cli(debug: bool) -> None:
     grade module2 --submission work.zip    another one
     grade module2 --only 2.4               one task
     grade module2 --html report.html       also as a page
+    grade batch module2 class/ --out out   a whole class
     grade doctor                           what works on this machine
     """
 
