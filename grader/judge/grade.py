@@ -32,7 +32,7 @@ from grader.judge.policy import flags as flags_of
 from grader.judge.probe import Look, look
 from grader.judge.reading import Finding, read
 from grader.judge.script import snippet
-from grader.judge.shrink import Shrinker
+from grader.judge.shrink import RENEWED_SECONDS, Shrinker
 from grader.model import (
     Assignment,
     CaseBank,
@@ -151,6 +151,8 @@ class Opponent:
 
     def beside(self, sandbox: Sandbox, assignment: Assignment) -> Session:
         """The session, in the same kind of box as the submission that it is timed beside."""
+        if self.session is not None and self.session.used_seconds > RENEWED_SECONDS:
+            self.close()
         if self.session is None or self.sandbox is not sandbox:
             self.close()
             self.sandbox = sandbox

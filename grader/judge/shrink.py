@@ -19,6 +19,7 @@ from grader.model import CaseBank, Check
 from grader.sandbox.session import Session
 
 NO_SLACK = wire.encode(0.0)
+RENEWED_SECONDS = 600.0  # of a reference that answers for many submissions
 PROBES_PER_CASE = 3  # where a check says how many cases are drawn
 
 # (inputs, expected answer, slack) as frames -> whether the student's answer fails in the same way
@@ -67,12 +68,15 @@ class Shrinker:
     def close(self) -> None:
         """Ends the reference. May be called twice."""
         self.stack.close()
-        self.declared = None
+        self.declared = self.reference = None
 
     def begin(self) -> None:
-        """Another submission is next: it has all of the probes."""
+        """Another submission is next: it has all of the probes. The reference is kept, and started anew now and
+        then."""
         self.left = self.total_probes
         self.finished = False
+        if self.reference is not None and self.reference.used_seconds > RENEWED_SECONDS:
+            self.close()
 
     def _load(self) -> None:
         if self.declared is not None:
