@@ -12,7 +12,7 @@ from pathlib import Path
 
 from grader.batch.entries import Entry, Source, folder_names, hand_ins, refusals
 from grader.batch.model import Class, Student
-from grader.batch.names import ENDINGS, file_name, shown, slug
+from grader.batch.names import ENDINGS, shown, stem
 from grader.errors import OutputFault, UsageError
 
 # adalovelace_LATE_12345_67890_minitorch-2.zip
@@ -135,7 +135,8 @@ def _entry(
         raise UsageError(
             f"{source.path}: files that belong together have to be copied, and there is nowhere to copy to"
         )
-    target = source.scratch / kind / file_name(slug(f"{who.name} {key}"))
+    # The folder is named as the first file was: feedback goes back under that name.
+    target = source.scratch / kind / stem(next(iter(originals)))
     told = list(notes)
     try:
         if target.exists():

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 import grader
-from grader.cli import courses, gradescope, grading
+from grader.cli import courses, gradebook, gradescope, grading
 from grader.cli.console import complain, course_modules, put
 from grader.errors import GraderError, OutputFault, UsageError
 
@@ -55,7 +55,12 @@ def cli(debug: bool) -> None:
     """
 
 
-for command in (*grading.COMMANDS, *courses.COMMANDS, *gradescope.COMMANDS):
+for command in (
+    *grading.COMMANDS,
+    *gradebook.COMMANDS,
+    *courses.COMMANDS,
+    *gradescope.COMMANDS,
+):
     cli.add_command(command)
 
 
