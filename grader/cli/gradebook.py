@@ -1,4 +1,4 @@
-"""The commands that make something of a gradebook: export, diff. None of them grades or changes it."""
+"""The commands that make something of a gradebook: export, diff, page. None of them grades or changes it."""
 
 from __future__ import annotations
 
@@ -152,6 +152,51 @@ def diff(old: Path, new: Path, module: str | None, json_to: str | None) -> None:
         put("\n".join(_lines(changes, len({row.hand_in.id for row in (*before, *after)}))))
 
 
+@click.command("page", short_help="Make the page of a class from a gradebook.")
+@click.argument("book", type=click.Path(path_type=Path))
+@click.option(
+    "--output", "-o", type=click.Path(), help="A file (default: index.html beside the gradebook)."
+)
+@MODULE
+@ROSTER
+def page(book: Path, output: str | None, module: str | None, roster_csv: Path | None) -> None:
+    """Writes one HTML page on the class of BOOK, a gradebook or the folder that holds one.
+
+    Its lines lead to the reports in `reports/` beside the gradebook, where these are.
+    """
+    from grader.batch.grades import grades
+    from grader.batch.page import render
+
+    roster = _roster(roster_csv)
+    with opened(book) as kept:
+        module = chosen(kept, module)
+        rows = enrolled(kept.rows(module), roster)
+        beside = kept.path.parent
+    to = output or str(beside / "index.html")
+    if to != "-":
+        check_output(to, "--output")
+    page_at = Path.cwd() if to == "-" else Path(to).absolute().parent
+    write_view(render(grades(rows, roster), module, _links(rows, beside, page_at)), to)
+    if to != "-":
+        put(to)
+
+
+def _links(rows: list[Row], beside: Path, page_at: Path) -> dict[str, str]:
+    """Addresses of the reports that are there, as seen from the page."""
+    import os
+    from urllib.parse import quote
+
+    from grader.batch.names import file_name
+
+    found = {}
+    for row in rows:
+        report = beside.absolute() / "reports" / f"{file_name(row.hand_in.id)}.html"
+        if report.is_file():
+            way = Path(os.path.relpath(report, page_at)).as_posix()
+            found[row.hand_in.id] = quote(way)
+    return found
+
+
 def _as_json(module: str, changes: list[Change]) -> dict[str, Any]:
     from grader.batch.diff import by_check
 
@@ -270,4 +315,4 @@ def enrolled(rows: list[Row], roster: Roster | None) -> list[Row]:
     ]
 
 
-COMMANDS = (export, diff)
+COMMANDS = (export, diff, page)
