@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 import grader
-from grader.cli import courses, gradebook, gradescope, grading
+from grader.cli import batch, courses, gradebook, gradescope, grading
 from grader.cli.console import complain, course_modules, put
 from grader.errors import GraderError, OutputFault, UsageError
 
@@ -51,12 +51,14 @@ def cli(debug: bool) -> None:
     grade module2 --submission work.zip    another one
     grade module2 --only 2.4               one task
     grade module2 --html report.html       also as a page
+    grade batch module2 class/ --out out   a whole class
     grade doctor                           what works on this machine
     """
 
 
 for command in (
     *grading.COMMANDS,
+    *batch.COMMANDS,
     *gradebook.COMMANDS,
     *courses.COMMANDS,
     *gradescope.COMMANDS,
@@ -156,7 +158,7 @@ def end_on_signals() -> None:
 def json_target(argv: Sequence[str]) -> str:
     """Where the command line wants the report as JSON, read without a parser, for the case that something
     is wrong with it; "" nowhere."""
-    if "doctor" in argv:
+    if next((word for word in argv if not word.startswith("-")), "") in ("doctor", "batch"):
         return ""  # there, --json takes no file
     for place, word in enumerate(argv):
         if word == "--json" and place + 1 < len(argv):

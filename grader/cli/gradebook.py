@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grader.cli.console import check_output, complete_module, put, write_files, write_view
+from grader.cli.console import COURSE, check_output, complete_module, put, write_files, write_view
 from grader.errors import OutputFault, UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ ROSTER = click.option(
     "--roster", "roster_csv", type=click.Path(path_type=Path), metavar="CSV",
     help="Who is in the course: its order, and who handed nothing in.",
 )  # fmt: skip
+RAW = click.option(
+    "--raw", is_flag=True, help="The points of the checks, without the course's terms."
+)
 
 
 @click.command("export", short_help="Make a gradebook's grades into what another system takes.")
@@ -63,6 +66,8 @@ ROSTER = click.option(
     help="Whose names the feedback's files have.",
 )
 @click.option("--full", is_flag=True, help="Feedback with the checks that students do not see.")
+@RAW
+@COURSE
 def export(
     book: Path,
     name: str | None,
@@ -75,6 +80,8 @@ def export(
     form: str,
     system: str,
     full: bool,
+    raw: bool,
+    course_dir: Path | None,
 ) -> None:
     """Writes the grades of BOOK, a gradebook or the folder that holds one.
 
@@ -95,7 +102,7 @@ def export(
     roster = _roster(roster_csv)
     with opened(book) as kept:
         module = chosen(kept, module)
-        rows = kept.rows(module)
+        rows = counted(kept, module, course_dir, raw=raw)
     if feedback is not None:
         _feedback(rows, feedback, form=form, system=system, full=full)
     if name is not None:
@@ -159,7 +166,16 @@ def diff(old: Path, new: Path, module: str | None, json_to: str | None) -> None:
 )
 @MODULE
 @ROSTER
-def page(book: Path, output: str | None, module: str | None, roster_csv: Path | None) -> None:
+@RAW
+@COURSE
+def page(
+    book: Path,
+    output: str | None,
+    module: str | None,
+    roster_csv: Path | None,
+    raw: bool,
+    course_dir: Path | None,
+) -> None:
     """Writes one HTML page on the class of BOOK, a gradebook or the folder that holds one.
 
     Its lines lead to the reports in `reports/` beside the gradebook, where these are.
@@ -170,7 +186,7 @@ def page(book: Path, output: str | None, module: str | None, roster_csv: Path | 
     roster = _roster(roster_csv)
     with opened(book) as kept:
         module = chosen(kept, module)
-        rows = enrolled(kept.rows(module), roster)
+        rows = enrolled(counted(kept, module, course_dir, raw=raw), roster)
         beside = kept.path.parent
     to = output or str(beside / "index.html")
     if to != "-":
@@ -281,6 +297,30 @@ def chosen(kept: Book, module: str | None) -> str:
     if module not in modules:
         raise UsageError(f"{kept.path}: {unknown('module', module, modules)}")
     return module
+
+
+def counted(kept: Book, module: str, course_dir: Path | None, *, raw: bool) -> list[Row]:
+    """The module's rows, each with what counts under the terms of the course, unless `raw`.
+
+    A gradebook may be read where its course is not: then nothing is applied, and that is said.
+    """
+    from grader.batch.standing import settled
+    from grader.course import find_course, load_terms
+
+    if raw:
+        return kept.rows(module)
+    try:
+        course = find_course(Path.cwd(), course_dir)
+    except UsageError:
+        if course_dir is not None:
+            raise
+        click.echo(
+            "note: no course is here, so no terms are applied. Name it with --course", err=True
+        )
+        return kept.rows(module)
+    # Late days are shared by all modules.
+    rows = [row for name in kept.modules() for row in kept.rows(name)]
+    return [row for row in settled(rows, load_terms(course)) if row.module == module]
 
 
 def _roster(path: Path | None) -> Roster | None:

@@ -128,7 +128,7 @@ ONLY_DOORS = {
     "sqlite3": {"grader/batch"},
     "dask": {"grader/batch"},
     "docker": {"grader/sandbox/docker.py", "grader/sandbox/image.py"},
-    "psutil": {"grader/sandbox", "grader/doctor.py"},
+    "psutil": {"grader/sandbox", "grader/doctor.py", "grader/batch"},
     "ctypes": {"grader/box/walls", "grader/sandbox"},
     "zipfile": {"grader/intake.py", "grader/platforms", "grader/sandbox/docker.py", "grader/batch"},
 }  # fmt: skip

@@ -1,0 +1,176 @@
+"""One job of a batch: a process that keeps one box and grades one submission after another.
+
+It speaks to the batch in messages of bytes over one pipe, and holds nothing that is not lost gladly: what kills it
+costs the submission that it had in hand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from multiprocessing import connection, parent_process
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+import grader
+from grader import bank
+from grader.course import Course, CourseFile, digest_of
+from grader.errors import GraderError, NotGradable, UsageError
+from grader.intake import read_submission
+from grader.model import Submission
+from grader.report.json import to_json
+from grader.setting import grade_one, open_box, with_seed
+
+if TYPE_CHECKING:
+    from grader.sandbox import Sandbox
+
+STEP_SECONDS = 0.3  # between two messages about where a grading is
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """What a job must know before its first submission. bank: the digest of the module that follows as a frame."""
+
+    root: str
+    settings: CourseFile
+    bank: str
+    sandbox: str | None
+    seed: int | None
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What a job is told to do: take a submission in, or, where `path` is "", grade the one it took in."""
+
+    path: str = ""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What a job answers.
+
+    kind: `key` (text: what the grading will be known by), `refused` (it cannot be graded), `step` (where the
+    grading is; there may be any number), `report` (data: as JSON), `failed` (a fault of ours with this
+    submission), `unable` (nothing can be graded here; usage: it is the user's to mend).
+    """
+
+    kind: str
+    text: str = ""
+    data: bytes = b""
+    usage: bool = False
+
+
+def key_of(course: Course, ready: bank.Module, submission: Submission, seed: int | None) -> str:
+    """What a grading is known by: all that its report depends on."""
+    return digest_of(
+        submission.digest.encode(),
+        msgspec.json.encode([_text(note) for note in submission.notes]),
+        ready.digest.encode(),
+        grader.__version__.encode(),
+        str(with_seed(course, seed).settings.seed).encode(),
+        course.settings.earlier.encode(),
+    )
+
+
+def work(pipe: connection.Connection) -> None:
+    """What the process does: it sets up from two messages, then follows orders until the pipe is closed."""
+    # The batch gets Ctrl-C too, and ends its jobs. Not SIG_IGN, which the box would inherit.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    signal.signal(signal.SIGTERM, _end)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with contextlib.suppress(EOFError, OSError):
+        setup = msgspec.json.decode(pipe.recv_bytes(), type=Setup)
+        ready = bank.from_frame(pipe.recv_bytes(), setup.bank)
+        assert ready is not None
+        job = _Job(pipe, setup, ready)
+        try:
+            while True:
+                order = msgspec.json.decode(pipe.recv_bytes(), type=Order)
+                job.tell(job.look(Path(order.path)) if order.path else job.grade())
+        finally:
+            job.close_box()
+
+
+class _Job:
+    """What a job keeps from one submission to the next; also the progress that a grading reports to."""
+
+    def __init__(self, pipe: connection.Connection, setup: Setup, ready: bank.Module) -> None:
+        self.pipe = pipe
+        self.course = Course(Path(setup.root), setup.settings)
+        self.setup = setup
+        self.ready = ready
+        self.box: Sandbox | None = None
+        self.taken: Submission | None = None
+        self.last = 0.0
+
+    def tell(self, reply: Reply) -> None:
+        self.pipe.send_bytes(msgspec.json.encode(reply))
+
+    def look(self, path: Path) -> Reply:
+        assignment = self.ready.assignment
+        try:
+            self.taken = read_submission(path, assignment.expects, assignment.also)
+        except NotGradable as error:
+            return Reply("refused", _text(str(error)))
+        except Exception as error:
+            return _failed(error)
+        return Reply("key", key_of(self.course, self.ready, self.taken, self.setup.seed))
+
+    def grade(self) -> Reply:
+        assert self.taken is not None
+        self.last = 0.0
+        if self.box is None:
+            try:
+                self.box = open_box(self.setup.sandbox, self.course, self.ready, self)
+            except GraderError as error:
+                return Reply("unable", _text(str(error)), usage=isinstance(error, UsageError))
+        try:
+            report = grade_one(
+                self.course, self.ready, self.taken, self.box, seed=self.setup.seed, progress=self
+            )
+        except Exception as error:
+            self.close_box()
+            return _failed(error)
+        if report.score is None:
+            # A box that lost a worker for a reason of ours may lose the next one too.
+            self.close_box()
+        return Reply("report", data=to_json(report))
+
+    def close_box(self) -> None:
+        box, self.box = self.box, None
+        if box is not None:
+            box.close()
+
+    def say(self, text: str) -> None:
+        now = time.monotonic()
+        if now - self.last > STEP_SECONDS:
+            self.last = now
+            self.tell(Reply("step", _text(text)))
+
+    def note(self, text: str) -> None:
+        self.tell(Reply("step", _text(text)))
+
+
+def _failed(error: Exception) -> Reply:
+    return Reply("failed", _text(f"a fault of the grader: {type(error).__name__}: {error}"))
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "backslashreplace").decode()
+
+
+def _end(number: int, frame: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: the box is being closed
+    raise SystemExit
+
+
+def _end_with_parent() -> None:
+    """Ends this process, and with it the box, when the batch is gone without a word."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)

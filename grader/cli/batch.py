@@ -1,0 +1,392 @@
+"""The command that grades many submissions: `grade batch MODULE SOURCE --out DIR`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from grader.cli.console import COLOUR, COURSE, Progress, complete_module, put, terminal_width
+from grader.errors import OutputFault, UsageError
+from grader.setting import load_banks
+
+if TYPE_CHECKING:
+    from grader.bank import Module
+    from grader.batch.model import Class, HandIn
+    from grader.batch.run import Done, Options
+    from grader.course import Course
+
+PLAIN_SECONDS = 30.0  # between two lines where there is no terminal
+LOOK_SECONDS = 3.0  # between two looks at a source that is watched
+
+
+@click.command("batch", short_help="Grade a whole class.")
+@click.argument("module", shell_complete=complete_module)
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="The folder for the gradebook and the reports; made where it is not there.",
+)
+@click.option(
+    "--jobs", "-j", type=click.IntRange(1), help="How many at once (default: by cores and memory)."
+)
+@click.option("--resume", is_flag=True, help="Go on with a batch: --out must hold its gradebook.")
+@click.option("--force", is_flag=True, help="Grade again what is known already.")
+@click.option("--detect", is_flag=True, help="Say what SOURCE is taken for, and grade nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be graded, and write nothing.")
+@click.option("--watch", is_flag=True, help="Stay, and grade what comes or changes, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option(
+    "--fail-under",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="End with 1 when a submission has less of the points than this, or cannot be graded.",
+)
+@click.option(
+    "--roster",
+    "roster_csv",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="Who is in the course: who is who in SOURCE, and who is missing.",
+)
+@click.option(
+    "--deadline",
+    metavar="TIME",
+    default="",
+    help="Of repositories: grade the last commit before it, such as 2026-10-01T23:59+02:00.",
+)
+@click.option("--sandbox", type=click.Choice(["auto", "docker", "jail", "process"]))
+@click.option("--seed", type=int, help="Draw other cases than the course's.")
+@COURSE
+@COLOUR
+def batch(
+    module: str,
+    source: Path,
+    out: Path | None,
+    jobs: int | None,
+    resume: bool,
+    force: bool,
+    detect: bool,
+    dry_run: bool,
+    watch: bool,
+    as_json: bool,
+    fail_under: float | None,
+    roster_csv: Path | None,
+    deadline: str,
+    sandbox: str | None,
+    seed: int | None,
+    course_dir: Path | None,
+    color: str,
+) -> None:
+    """Grades every submission to MODULE in SOURCE: a folder of them, a file that lists them, clones, or what
+    Gradescope, Canvas or Moodle lets a teacher download.
+
+    Below DIR stand gradebook.sqlite, reports/ID.json and reports/ID.html. What was graded before is not
+    graded again: the same command goes on where it was ended.
+    """
+    from grader.course import find_course, load_terms
+
+    found = read(source, None if detect or dry_run else out, out, roster_csv, deadline)
+    for line in found.warnings:
+        click.echo(f"note: {line}", err=True)
+    if watch and found.kind not in ("folder", "list"):
+        raise UsageError(
+            f"--watch: only a folder or a list of paths can be watched: {found.detail}"
+        )
+    if detect:
+        put("\n".join(detected(found)))
+        return
+    if out is None:
+        raise UsageError("--out: name a folder for the gradebook and the reports: --out results")
+    book_path = out / "gradebook.sqlite"
+    if resume and not book_path.is_file():
+        raise UsageError(
+            f"--resume: there is no {book_path} to go on with. Begin without --resume, or name another --out"
+        )
+    if not dry_run:
+        make_folder(out)
+    course = find_course(Path.cwd(), course_dir)
+    terms = load_terms(course)
+    progress = Progress(color)
+    try:
+        ready = load_banks(course, module, seed, progress)
+    finally:
+        progress.clear()
+    if dry_run:
+        put("\n".join(planned(course, ready, found, book_path, seed=seed, force=force)))
+        return
+
+    from grader.batch import run, summary
+    from grader.batch.book import Book
+
+    limits = ready.assignment.limits
+    options = run.Options(
+        jobs=run.jobs_for(limits, jobs),
+        patience=run.patience(limits),
+        sandbox=sandbox,
+        seed=seed,
+        force=force,
+    )
+    with Book(book_path) as book:
+        reports = run.Reports(out / "reports", terms, run.rows_of(course, book))
+        dealt: list[Done] = []
+        began = time.monotonic()
+
+        def once(hand_ins: Sequence[HandIn]) -> None:
+            with display(len(hand_ins), module, options, color) as screen:
+                screen.tell = dealt.append
+                run.run(course, ready, hand_ins, book, reports, options, screen)
+            if reports.has_terms:
+                run.bring_up_to_date(reports, module, book.rows(module))
+
+        try:
+            once(found.hand_ins)
+            took = time.monotonic() - began
+            came = summary.summary(module, dealt, took)
+            put(json_of(came) if as_json else "\n".join(summary.lines(came)))
+            if watch:
+                keep_watching(
+                    source, lambda: read(source, out, out, roster_csv, deadline), found, once, dealt
+                )
+        except KeyboardInterrupt:
+            click.echo(interrupted(len(dealt), len(found.hand_ins), book_path), err=True)
+            raise
+    if any(done.kind == run.HELD for done in dealt):
+        raise SystemExit(4)
+    if fail_under is not None and any(below(done, fail_under) for done in dealt):
+        raise SystemExit(1)
+
+
+def read(
+    source: Path, out: Path | None, leave_out: Path | None, roster_csv: Path | None, deadline: str
+) -> Class:
+    """What a source holds, with the roster's students. What has to be unpacked or fetched goes below `out`,
+    and where nothing may stay, to a folder that goes away with the command."""
+    import tempfile
+
+    from grader.batch import roster, sources
+    from grader.terms import moment
+
+    try:
+        moment(deadline)
+    except UsageError as error:
+        raise UsageError(f"--deadline: {error}") from error
+    people = roster.read(roster_csv) if roster_csv else None
+    if out is None:
+        passing = tempfile.TemporaryDirectory(prefix="backcheck-")
+        scratch = Path(click.get_current_context().with_resource(passing))
+    else:
+        scratch = out / "sources"
+    found = sources.read(source, leave_out=leave_out, scratch=scratch, deadline=deadline)
+    return roster.joined(found, people) if people else found
+
+
+def make_folder(out: Path) -> None:
+    """Makes the folder for the results. Raises UsageError for what cannot be one."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out}: this is a file. Name a folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputFault(f"--out {out}: cannot be made: {error.strerror}") from error
+
+
+def detected(found: Class) -> list[str]:
+    """What a source is taken for, one line for each hand-in."""
+    from grader.batch.names import shown
+
+    lines = [f"{found.kind}: {found.detail}"]
+    for hand_in in found.hand_ins:
+        who = ", ".join(shown(student.name or student.id) for student in hand_in.students)
+        said = f" ({hand_in.problem})" if hand_in.problem else ""
+        lines.append(f"  {hand_in.id}: {who}: {shown(hand_in.path)}{said}")
+    lines += [f"  no hand-in of {shown(student.name or student.id)}" for student in found.absent]
+    return lines
+
+
+def planned(
+    course: Course, ready: Module, found: Class, book_path: Path, *, seed: int | None, force: bool
+) -> list[str]:
+    """What a batch would do with each hand-in. Takes each one in, and runs nothing of it."""
+    from grader.batch.book import Book
+    from grader.batch.job import key_of
+    from grader.errors import NotGradable
+    from grader.intake import read_submission
+
+    lines = []
+    graded: set[str] = set()
+    with contextlib.ExitStack() as stack:
+        book = stack.enter_context(Book(book_path)) if book_path.is_file() else None
+        for hand_in in found.hand_ins:
+            try:
+                if hand_in.problem:
+                    raise NotGradable(hand_in.problem)
+                assignment = ready.assignment
+                taken = read_submission(Path(hand_in.path), assignment.expects, assignment.also)
+            except NotGradable as error:
+                lines.append(f"  {hand_in.id}: cannot be graded: {error}")
+                continue
+            key = key_of(course, ready, taken, seed)
+            if key in graded:
+                lines.append(f"  {hand_in.id}: the same as another")
+            elif book is not None and not force and book.known(key) is not None:
+                lines.append(f"  {hand_in.id}: known already")
+            else:
+                graded.add(key)
+                lines.append(f"  {hand_in.id}: would be graded")
+    return [f"{len(graded)} of {len(found.hand_ins)} would be graded", *lines]
+
+
+def keep_watching(
+    source: Path, look: Callable[[], Class], found: Class, once: Any, dealt: list[Done]
+) -> None:
+    """Looks at the source again and again, and grades what has come or changed once it is at rest."""
+    from grader.batch import run
+
+    graded = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins}
+    before = dict(graded)
+    click.echo(f"watching {source}; Ctrl-C ends it", err=True)
+    while True:
+        time.sleep(LOOK_SECONDS)
+        with contextlib.suppress(UsageError):  # a source may be away for a moment
+            found = look()
+        now = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins}
+        # What is still being copied differs from one look to the next.
+        at_rest = [
+            hand_in
+            for hand_in in found.hand_ins
+            if now[hand_in.id] != graded.get(hand_in.id)
+            and now[hand_in.id] == before.get(hand_in.id)
+        ]
+        before = now
+        if not at_rest:
+            continue
+        first = len(dealt)
+        once(at_rest)
+        graded |= {hand_in.id: now[hand_in.id] for hand_in in at_rest}
+        for done in dealt[first:]:
+            if done.kind in (run.NOW, run.KNOWN) and done.report is not None:
+                put(f"{done.hand_in.id}: {done.report.score:g}/{done.report.max_score:g}")
+            else:
+                put(f"{done.hand_in.id}: {done.kind}: {done.problem}")
+
+
+def marks(hand_in: HandIn) -> frozenset[tuple[str, int, int]]:
+    """What changes when a hand-in does: its files with their sizes and times."""
+    seen = set()
+    for folder, _, names in os.walk(hand_in.path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                at = os.stat(os.path.join(folder, name))
+                seen.add((os.path.join(folder, name), at.st_size, at.st_mtime_ns))
+    with contextlib.suppress(OSError):
+        at = os.stat(hand_in.path)
+        seen.add(("", at.st_size, at.st_mtime_ns))
+    return frozenset(seen)
+
+
+def json_of(found: Any) -> str:
+    """The summary as JSON."""
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+
+
+def below(done: Done, percent: float) -> bool:
+    """Whether a hand-in has less than so much of the points; one that cannot be graded has none."""
+    if done.report is None or done.report.score is None:
+        return True
+    return 100 * done.report.score < percent * done.report.max_score
+
+
+def interrupted(dealt: int, total: int, book_path: Path) -> str:
+    """What to say when a batch is ended early: what is kept, and how to go on."""
+    words = [word for word in sys.argv[1:] if word != "--resume"]
+    again = shlex.join(["grade", *words, "--resume"])
+    return f"\n{dealt} of {total} are done and kept in {book_path}. Go on with:\n  {again}"
+
+
+# Progress
+
+
+class Plain:
+    """Few lines on standard error, for where there is no terminal."""
+
+    def __init__(self, total: int, jobs: int) -> None:
+        self.total = total
+        self.jobs = jobs
+        self.began = self.last = time.monotonic()
+        self.counts: dict[str, int] = {}
+        self.scored: list[bool] = []
+        self.doing: dict[int, tuple[str, str]] = {}
+        self.tell: Any = None
+
+    @property
+    def finished(self) -> int:
+        return sum(self.counts.values())
+
+    def step(self, job: int, hand_in: HandIn | None, text: str) -> None:
+        self.doing[job] = (hand_in.id, text) if hand_in is not None else ("", "")
+
+    def done(self, done: Done) -> None:
+        self.tell(done)
+        self.counts[done.kind] = self.counts.get(done.kind, 0) + 1
+        if time.monotonic() - self.last > PLAIN_SECONDS:
+            self.last = time.monotonic()
+            click.echo(self.line(), err=True)
+
+    def line(self) -> str:
+        """`12 of 20 done, 1 held: 24 per minute, 20 s left`."""
+        told = [f"{self.finished} of {self.total} done"]
+        told += [f"{self.counts[kind]} {kind}" for kind in sorted(self.counts) if kind != "graded"]
+        seconds = time.monotonic() - self.began
+        graded = self.counts.get("graded", 0)
+        if not graded:
+            return ", ".join(told)
+        left = seconds / max(self.finished, 1) * (self.total - self.finished)
+        clock = f"{left / 60:.0f} min" if left > 90 else f"{left:.0f} s"
+        return f"{', '.join(told)}: {60 * graded / seconds:.1f} per minute, about {clock} left"
+
+
+class Live(Plain):
+    """A few lines that are drawn again and again: what each job does, and how far all of it is."""
+
+    def __rich__(self) -> Any:
+        from rich.text import Text
+
+        width = terminal_width() - 1
+        lines = []
+        for job in range(self.jobs):
+            name, text = self.doing.get(job, ("", ""))
+            lines.append(f"{name}  {text}"[:width] if name else "-")
+        return Text("\n".join([*lines, self.line()[:width]]))
+
+
+@contextlib.contextmanager
+def display(total: int, module: str, options: Options, color: str) -> Iterator[Plain]:
+    """The progress of a batch on standard error: live on a terminal, else a few lines."""
+    what = "submission" if total == 1 else "submissions"
+    jobs = "job" if options.jobs == 1 else "jobs"
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        click.echo(f"grading {total} {what} of {module} with {options.jobs} {jobs}", err=True)
+        yield Plain(total, options.jobs)
+        return
+    from rich.console import Console
+    from rich.live import Live as Drawn
+
+    screen = Live(total, options.jobs)
+    console = Console(stderr=True, no_color=color == "never")
+    with Drawn(screen, console=console, refresh_per_second=4, transient=True):
+        yield screen
+
+
+COMMANDS = (batch,)

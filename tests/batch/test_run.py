@@ -1,0 +1,336 @@
+"""A batch deals with every submission, whatever one of them does, and whenever it is killed."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+import pytest
+from drawn import PROJECT
+from hostile.attacks import ATTACKS
+
+from grader import bank
+from grader.batch import run, sources
+from grader.batch.book import Book
+from grader.batch.model import HandIn, Row
+from grader.course import Course
+from grader.terms import Terms
+
+RIGHT = (PROJECT / "reference" / "warmup.py").read_text()
+WRONG = RIGHT.replace("d * math.cos(x)", "-d * math.cos(x)")
+FORGED = next(a for a in ATTACKS if a.name == "a forged reply to the import")
+SUBMISSIONS = {
+    "ada": RIGHT,
+    "Lovelace, Ada": RIGHT,
+    'emmy "\n" noether': WRONG,
+    "\u202eypocsrever": RIGHT + "\n# from right to left\n",
+    "leaves": "import os\nos._exit(0)\n",
+    "hostile": RIGHT + FORGED.files["student.py"],
+}
+SAME_CONTENT = {"ada", "lovelace-ada"}
+
+
+@pytest.fixture(scope="module")
+def ready(course: Course) -> bank.Module:
+    """The module that is graded, with its banks drawn."""
+    return bank.load(course, "warmup")
+
+
+@pytest.fixture(scope="module")
+def handed_in(tmp_path_factory: pytest.TempPathFactory, ready: bank.Module) -> Path:
+    """Six submissions in folders, a zip that is none, and an empty folder."""
+    folder = tmp_path_factory.mktemp("class")
+    for name, text in SUBMISSIONS.items():
+        (folder / name).mkdir()
+        (folder / name / "warmup.py").write_text(text)
+    (folder / "torn.zip").write_bytes(b"PK\x03\x04 and no more")
+    (folder / "empty").mkdir()
+    return folder
+
+
+def command(handed_in: Path, out: Path, *more: str) -> list[str]:
+    line = [sys.executable, "-m", "grader", "batch", "warmup", str(handed_in), "--out", str(out)]
+    return [*line, "--course", str(PROJECT), "--jobs", "2", *more]
+
+
+def graded(handed_in: Path, out: Path, *more: str, **options: Any) -> Any:
+    return subprocess.run(
+        command(handed_in, out, *more), capture_output=True, text=True, timeout=240, **options
+    )
+
+
+def started(handed_in: Path, out: Path, *more: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(handed_in, out, *more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def rows(out: Path) -> list[Row]:
+    """The gradebook without what differs from run to run: times, and which user a box was given."""
+    with Book(out / "gradebook.sqlite") as book:
+        return [comparable(row) for row in book.rows("warmup")]
+
+
+def comparable(row: Row) -> Row:
+    report = row.report
+    if report is None:
+        return row
+    replace = msgspec.structs.replace
+    walls = tuple(replace(wall, detail="") for wall in report.provenance.walls)
+    provenance = replace(report.provenance, graded_at="", walls=walls)
+    checks = tuple(replace(verdict, seconds=0.0) for verdict in report.checks)
+    return replace(row, report=replace(report, seconds=0.0, provenance=provenance, checks=checks))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(handed_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A batch that nothing happened to."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    ran = graded(handed_in, out, "--json")
+    assert ran.returncode == 0, ran.stderr
+    (out / "summary.json").write_text(ran.stdout)
+    return out
+
+
+def score(row: Row) -> float | None:
+    return None if row.report is None else row.report.score
+
+
+def test_every_submission_is_dealt_with(undisturbed: Path) -> None:
+    found = {row.hand_in.id: row for row in rows(undisturbed)}
+    assert len(found) == len(SUBMISSIONS) + 2
+    assert score(found["ada"]) == score(found["lovelace-ada"]) == 100
+    assert score(found["emmy-noether"]) not in (None, 0, 100)
+    assert score(found["leaves"]) == 0
+    assert "no zip file" in found["torn"].problem
+    assert "empty" in found["empty"].problem
+
+
+def test_what_is_alike_is_graded_once(undisturbed: Path) -> None:
+    told = json.loads((undisturbed / "summary.json").read_text())
+    assert (told["total"], told["graded"], told["known"]) == (8, 5, 1)
+    assert [one["id"] for one in told["not_gradable"]] == ["empty", "torn"]
+    assert told["held"] == []
+
+
+def test_each_graded_hand_in_has_its_own_report(undisturbed: Path) -> None:
+    names = {path.name for path in (undisturbed / "reports").iterdir()}
+    ids = {row.hand_in.id for row in rows(undisturbed) if row.report is not None}
+    assert names == {f"{name}.{ending}" for name in ids for ending in ("json", "html")}
+    for name in SAME_CONTENT:
+        report = json.loads((undisturbed / "reports" / f"{name}.json").read_text())
+        assert report["submission"] == name
+        assert "standing" not in report or report["standing"] is None
+
+
+def test_the_same_command_again_grades_nothing(handed_in: Path, undisturbed: Path) -> None:
+    before = rows(undisturbed)
+    told = json.loads(graded(handed_in, undisturbed, "--resume", "--json").stdout)
+    assert (told["graded"], told["known"]) == (0, 6)
+    assert rows(undisturbed) == before
+
+
+def test_force_grades_again_and_fail_under_is_told(handed_in: Path, undisturbed: Path) -> None:
+    ran = graded(handed_in, undisturbed, "--force", "--json", "--fail-under", "50")
+    assert ran.returncode == 1
+    told = json.loads(ran.stdout)
+    assert (told["graded"], told["known"]) == (5, 1)
+
+
+def test_a_plan_writes_nothing(handed_in: Path, undisturbed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ran = graded(handed_in, out, "--dry-run")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("5 of 8 would be graded")
+    assert not out.exists()
+    assert graded(handed_in, undisturbed, "--dry-run").stdout.startswith("0 of 8")
+    detected = graded(handed_in, out, "--detect")
+    assert detected.stdout.startswith("folder: 8 submissions")
+    assert "\u202e" not in detected.stdout
+
+
+def test_resume_demands_a_gradebook(handed_in: Path, tmp_path: Path) -> None:
+    ran = graded(handed_in, tmp_path / "out", "--resume")
+    assert ran.returncode == 2
+    assert "--resume: there is no" in ran.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [*range(3), *(pytest.param(k, marks=pytest.mark.thorough) for k in range(3, 53))],
+)
+def test_a_batch_that_was_killed_goes_on(
+    moment: int, handed_in: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    wait = random.Random(moment).uniform(0.5, 4.0)
+    batch = started(handed_in, tmp_path)
+    time.sleep(wait)
+    below = psutil.Process(batch.pid).children(recursive=True) if batch.poll() is None else []
+    batch.kill()
+    batch.communicate()
+    _, left = psutil.wait_procs(below, timeout=20)
+    assert not left
+    assert graded(handed_in, tmp_path).returncode == 0
+    assert rows(tmp_path) == rows(undisturbed)
+
+
+def test_two_batches_on_one_gradebook(handed_in: Path, undisturbed: Path, tmp_path: Path) -> None:
+    both = [started(handed_in, tmp_path) for _ in range(2)]
+    for batch in both:
+        _, said = batch.communicate(timeout=240)
+        assert batch.returncode == 0, said
+    assert rows(tmp_path) == rows(undisturbed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_batch_tells_how_to_go_on(
+    number: int, handed_in: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    batch = started(handed_in, tmp_path)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("reports/*.html")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    below = psutil.Process(batch.pid).children(recursive=True)
+    batch.send_signal(number)
+    _, said = batch.communicate(timeout=60)
+    assert batch.returncode == 130, said
+    assert f"grade batch warmup {handed_in} --out {tmp_path}" in said
+    assert "--resume" in said
+    assert "Traceback" not in said
+    assert not psutil.wait_procs(below, timeout=20)[1]
+    assert graded(handed_in, tmp_path, "--resume").returncode == 0
+    assert rows(tmp_path) == rows(undisturbed)
+
+
+def test_what_comes_while_a_source_is_watched_is_graded(tmp_path: Path) -> None:
+    source = tmp_path / "class"
+    (source / "ada").mkdir(parents=True)
+    (source / "ada" / "warmup.py").write_text(RIGHT)
+    batch = started(source, tmp_path / "out", "--watch")
+    late = threading.Timer(90, batch.kill)
+    late.start()
+    try:
+        lines = iter(batch.stdout or [])
+        assert any("per minute" in line for line in lines)
+        (source / "emmy").mkdir()
+        (source / "emmy" / "warmup.py").write_text(WRONG)
+        line = next(lines, "")
+        assert line.startswith("emmy: ")
+        assert line.endswith("/100\n")
+    finally:
+        batch.send_signal(signal.SIGINT)
+        batch.communicate(timeout=60)
+        late.cancel()
+    assert batch.returncode == 130
+    assert [row.hand_in.id for row in rows(tmp_path / "out")] == ["ada", "emmy"]
+
+
+def test_a_full_disk_is_told(handed_in: Path, tmp_path: Path) -> None:
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+
+    ran = graded(handed_in, tmp_path, preexec_fn=small_files)
+    assert ran.returncode == 4
+    assert "cannot be written" in ran.stderr
+    assert "run the command again" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+class Meddler:
+    """Watches a batch, and does something to the job that grades one of the submissions."""
+
+    def __init__(self, victim: str, meddle: Callable[[psutil.Process], None], times: int) -> None:
+        self.victim = victim
+        self.meddle = meddle
+        self.times = times
+        self.hurt: set[int] = set()
+
+    def step(self, job: int, hand_in: HandIn | None, text: str) -> None:
+        if hand_in is None or hand_in.id != self.victim or text in ("", "taken in"):
+            return
+        for child in psutil.Process().children():
+            if child.pid in self.hurt or len(self.hurt) == self.times:
+                continue
+            if "spawn_main" in " ".join(child.cmdline()):
+                self.hurt.add(child.pid)
+                self.meddle(child)
+
+    def done(self, done: run.Done) -> None:
+        pass
+
+
+def meddled(
+    course: Course,
+    ready: bank.Module,
+    handed_in: Path,
+    out: Path,
+    *,
+    meddle: Callable[[psutil.Process], None],
+    times: int,
+    patience: float = 120.0,
+) -> dict[str, run.Done]:
+    """A batch of one job, which something is done to as often as it has `ada` in hand."""
+    (out / "class.txt").write_text("\n".join(str(handed_in / n) for n in ("ada", "leaves")))
+    hand_ins = sources.read(out / "class.txt").hand_ins
+    options = run.Options(jobs=1, patience=patience)
+    with Book(out / "gradebook.sqlite") as book:
+        reports = run.Reports(out / "reports", Terms(), [])
+        watcher = Meddler("ada", meddle, times)
+        dealt = run.run(course, ready, hand_ins, book, reports, options, watcher)
+    return {done.hand_in.id: done for done in dealt}
+
+
+def test_a_job_that_dies_once_costs_nothing(
+    course: Course, ready: bank.Module, handed_in: Path, tmp_path: Path
+) -> None:
+    found = meddled(course, ready, handed_in, tmp_path, meddle=psutil.Process.kill, times=1)
+    assert {name: done.kind for name, done in found.items()} == {
+        "ada": run.NOW,
+        "leaves": run.NOW,
+    }
+    assert list(found) == ["leaves", "ada"]  # what is tried again comes last
+
+
+def test_a_job_that_dies_twice_costs_that_submission_alone(
+    course: Course, ready: bank.Module, handed_in: Path, tmp_path: Path
+) -> None:
+    found = meddled(course, ready, handed_in, tmp_path, meddle=psutil.Process.kill, times=2)
+    assert found["ada"].kind == run.HELD
+    assert "by signal 9, twice" in found["ada"].problem
+    assert found["leaves"].kind == run.NOW
+    assert [row.problem for row in rows(tmp_path) if row.hand_in.id == "ada"] == [
+        found["ada"].problem
+    ]
+
+
+def test_a_job_that_hangs_is_ended(
+    course: Course, ready: bank.Module, handed_in: Path, tmp_path: Path
+) -> None:
+    found = meddled(
+        course,
+        ready,
+        handed_in,
+        tmp_path,
+        meddle=psutil.Process.suspend,
+        times=2,
+        patience=8.0,
+    )
+    assert found["ada"].kind == run.HELD
+    assert "did not end within 8 s" in found["ada"].problem
+    assert found["leaves"].kind == run.NOW

@@ -1,0 +1,111 @@
+"""The terms over a gradebook: who did it, in all modules, whatever could not be graded."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import msgspec
+from golden.sample_reports import buggy
+
+from grader.batch import run
+from grader.batch.model import HandIn, Row, Student
+from grader.batch.standing import settled
+from grader.report.json import from_json
+from grader.terms import Attempts, Dates, Extension, Late, Terms
+
+DUE = dt.datetime(2026, 10, 1, 12, tzinfo=dt.UTC)
+TERMS = Terms(
+    dates={"m": Dates(DUE), "n": Dates(DUE + dt.timedelta(days=7))},
+    late=Late(percent_per_day=10),
+)
+
+
+def row(
+    name: str,
+    score: float | None,
+    *students: str,
+    module: str = "m",
+    days: float = 0.0,
+    attempt: int = 1,
+    problem: str = "",
+) -> Row:
+    """A hand-in so many days after module m is due; `score` "none" where there is no report."""
+    received = (DUE + dt.timedelta(days=days)).isoformat()
+    who = tuple(Student(student) for student in students)
+    hand_in = HandIn(name, who, f"/{name}", received, attempt, problem=problem)
+    report = msgspec.structs.replace(buggy(), score=score, max_score=100.0)
+    return Row(module, hand_in, None if problem else report, problem)
+
+
+def scores(rows: list[Row]) -> list[float | None]:
+    return [None if row.standing is None else row.standing.score for row in rows]
+
+
+def test_rows_are_settled_in_their_order_and_lateness_is_taken() -> None:
+    found = settled([row("b", 80, "bo", days=1.0), row("a", 80, "ada")], TERMS)
+    assert scores(found) == [72, 80]
+    assert all(one.counts for one in found)
+
+
+def test_late_days_are_shared_between_modules() -> None:
+    terms = msgspec.structs.replace(TERMS, late=Late(percent_per_day=10, tokens=1))
+    first = row("a", 80, "ada", days=1.0)
+    second = row("a", 80, "ada", module="n", days=8.0)
+    assert scores(settled([second, first], terms)) == [72, 80]
+
+
+def test_what_cannot_be_graded_takes_no_attempt_s_place_and_what_is_held_does() -> None:
+    one = row("a", 60, "ada")
+    found = settled([one, row("a-2", 0, "ada", attempt=2, problem="a torn zip")], TERMS)
+    assert [r.counts for r in found] == [True, False]
+    found = settled([one, row("a-2", None, "ada", attempt=2)], TERMS)
+    assert [r.counts for r in found] == [False, True]
+    assert found[1].standing is None
+
+
+def test_the_best_attempt_counts_where_the_course_says_so() -> None:
+    terms = msgspec.structs.replace(TERMS, attempts=Attempts(counts="best"))
+    found = settled([row("a", 60, "ada"), row("a-2", 50, "ada", attempt=2)], terms)
+    assert [r.counts for r in found] == [True, False]
+
+
+def test_a_group_is_told_apart_where_its_members_stand_differently() -> None:
+    pair = row("pair", 80, "ada", "bo", days=1.0)
+    (alike,) = settled([pair], TERMS)
+    assert [s.id for s in alike.hand_in.students] == ["ada", "bo"]
+    extended = {"bo": {"m": Extension(days=2)}}
+    found = settled([pair], msgspec.structs.replace(TERMS, extensions=extended))
+    assert [r.hand_in.students[0].id for r in found] == ["ada", "bo"]
+    assert scores(found) == [72, 80]
+
+
+def test_hand_ins_of_nobody_known_are_no_attempts_of_one_person() -> None:
+    found = settled([row("a", 60), row("b", 70, attempt=2)], TERMS)
+    assert [r.counts for r in found] == [True, True]
+
+
+def test_a_report_is_written_with_its_standing_and_follows_later_hand_ins(tmp_path: Path) -> None:
+    terms = msgspec.structs.replace(TERMS, late=Late(percent_per_day=10, tokens=1))
+    second = row("a", 80, "ada", module="n", days=8.0)
+    reports = run.Reports(tmp_path, terms, [])
+
+    def written(one: Row) -> float:
+        reports.write(one.module, run.Done(one.hand_in, run.NOW, one.report))
+        standing = from_json((tmp_path / f"{one.hand_in.id}.json").read_bytes()).standing
+        assert standing is not None
+        return standing.score
+
+    assert written(second) == 80
+    # Her one late day goes to the module that was handed in first.
+    assert written(row("a-1", 80, "ada", days=1.0)) == 80
+    assert written(second) == 72
+
+
+def test_a_report_that_no_longer_holds_is_taken_away(tmp_path: Path) -> None:
+    reports = run.Reports(tmp_path, Terms(), [])
+    one = row("a", 80, "ada")
+    reports.write("m", run.Done(one.hand_in, run.NOW, one.report))
+    assert len(list(tmp_path.iterdir())) == 2
+    reports.write("m", run.Done(one.hand_in, run.NOT_GRADABLE, problem="a torn zip"))
+    assert not list(tmp_path.iterdir())
