@@ -21,6 +21,7 @@ import msgspec
 from grader.batch.entries import Entry, Source, folder_names, hand_ins
 from grader.batch.model import Class, Student
 from grader.batch.names import distinct, shown
+from grader.batch.scratch import filled
 from grader.errors import OutputFault, UsageError
 from grader.intake import MAX_ENTRIES, MAX_FILE, MAX_UNPACKED
 
@@ -158,11 +159,13 @@ def _entry(source: Source, name: str, place: Path, target: Path, fault: str) -> 
         branch, notes = chosen(store)
         commit, when, more = handed_in(store, branch, source.deadline)
         notes += more
-        notes += extract(store, commit, target)
+        target = target / commit[:12]
+        left_out = filled(target, lambda folder: extract(store, commit, folder))
     except Unreadable as error:
         return Entry(name, who, place, problem=str(error))
+    told = [f"{shown(place)} was left out: {why}" for place, why in left_out.items()][:8]
     time = dt.datetime.fromtimestamp(when, dt.UTC).isoformat(timespec="seconds")
-    return Entry(name, who, target, received=time, notes=(f"commit {commit[:10]}", *notes))
+    return Entry(name, who, target, received=time, notes=(f"commit {commit[:10]}", *notes, *told))
 
 
 def _store(path: Path) -> Path | None:
@@ -212,15 +215,11 @@ def _line(told: bytes) -> str:
 
 def _clone(address: str, place: Path) -> str:
     """Fetches a repository, without a work tree; why it could not be, or "". One that is there is replaced."""
+    passing = place.with_name(f".{place.name}-{os.getpid()}")
     command = ["git", *_settings(), "clone", "--quiet", "--bare", "--template=", "--no-tags"]
-    command += [f"--depth={DEPTH}", "--no-single-branch", "--", address, str(place)]
+    command += [f"--depth={DEPTH}", "--no-single-branch", "--", address, str(passing)]
     try:
-        if place.exists():
-            shutil.rmtree(place)
         place.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputFault(f"{place}: cannot be written: {error.strerror}") from error
-    try:
         ran = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
@@ -228,11 +227,19 @@ def _clone(address: str, place: Path) -> str:
             timeout=CLONE_SECONDS,
             env=dict(os.environ) | QUIET | CLONING,
         )
+        if ran.returncode:
+            return f"could not be cloned: {_line(ran.stderr)}"
+        shutil.rmtree(place, ignore_errors=True)
+        os.replace(passing, place)
     except FileNotFoundError as error:
         raise UsageError("git is not installed here: install it, or clone elsewhere") from error
     except subprocess.TimeoutExpired:
         return f"could not be cloned in {CLONE_SECONDS:g} s"
-    return f"could not be cloned: {_line(ran.stderr)}" if ran.returncode else ""
+    except OSError as error:
+        raise OutputFault(f"{place}: cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(passing, ignore_errors=True)
+    return ""
 
 
 # Which commit
@@ -323,39 +330,33 @@ def handed_in(store: Path, branch: Branch, deadline: str) -> tuple[str, int, tup
 # Its files
 
 
-def extract(store: Path, commit: str, target: Path) -> tuple[str, ...]:
-    """Writes the plain files of a commit below a folder of ours; notes on what is not written."""
+def extract(store: Path, commit: str, target: Path) -> dict[str, str]:
+    """Writes the plain files of a commit into a folder of ours; what is not written, and why."""
     listed = ask(store, "ls-tree", "-r", "-z", "--long", "--full-tree", commit).split(b"\0")[:-1]
     if len(listed) > MAX_ENTRIES:
         raise Unreadable(f"{len(listed)} files; {MAX_ENTRIES} are allowed")
     wanted: list[tuple[str, PurePosixPath]] = []
-    notes: list[str] = []
+    left_out: dict[str, str] = {}
     total = 0
     for line in listed:
         about, _, raw = line.partition(b"\t")
         mode, _, name_of, size = about.decode().split()
-        name = os.fsdecode(raw)
+        name = raw.decode("utf-8", "backslashreplace")
         path = PurePosixPath(name)
         if mode not in ("100644", "100755") or not size.isdigit():
             kind = {"120000": "symbolic link", "160000": "submodule"}.get(mode, "special file")
-            notes.append(f"{shown(name)} was left out: it is a {kind}")
+            left_out[name] = f"it is a {kind}"
         elif int(size) > MAX_FILE:
-            notes.append(f"{shown(name)} was left out: {int(size) >> 20} MiB")
+            left_out[name] = f"{int(size) >> 20} MiB"
         elif ".." in path.parts or path.is_absolute() or ".git" in map(str.lower, path.parts):
-            notes.append(f"{shown(name)} was left out: it has no name that is safe")
+            left_out[name] = "it has no name that is safe"
         else:
             wanted.append((name_of, path))
             total += int(size)
     if total > MAX_UNPACKED:
         raise Unreadable(f"{total >> 20} MiB of files; {MAX_UNPACKED >> 20} MiB are allowed")
-    try:
-        if target.exists():
-            shutil.rmtree(target)
-        target.mkdir(parents=True)
-        _write(ask(store, "cat-file", "--batch", given=_lines(wanted)), wanted, target)
-    except OSError as error:
-        raise OutputFault(f"{target}: cannot be written: {error.strerror}") from error
-    return tuple(notes[:8])
+    _write(ask(store, "cat-file", "--batch", given=_lines(wanted)), wanted, target)
+    return left_out
 
 
 def _lines(wanted: Sequence[tuple[str, PurePosixPath]]) -> bytes:

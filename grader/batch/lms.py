@@ -5,6 +5,7 @@ Files that belong together are copied into one folder of ours, under the names t
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Iterable
@@ -13,7 +14,8 @@ from pathlib import Path
 from grader.batch.entries import Entry, Source, folder_names, hand_ins, refusals
 from grader.batch.model import Class, Student
 from grader.batch.names import ENDINGS, shown, stem
-from grader.errors import OutputFault, UsageError
+from grader.batch.scratch import filled
+from grader.errors import UsageError
 
 # adalovelace_LATE_12345_67890_minitorch-2.zip
 CANVAS = re.compile(
@@ -135,25 +137,34 @@ def _entry(
         raise UsageError(
             f"{source.path}: files that belong together have to be copied, and there is nowhere to copy to"
         )
-    # The folder is named as the first file was: feedback goes back under that name.
-    target = source.scratch / kind / stem(next(iter(originals)))
-    told = list(notes)
-    try:
-        if target.exists():
-            shutil.rmtree(target)
-        target.mkdir(parents=True)
+
+    def fill(target: Path) -> dict[str, str]:
+        left_out = {}
         for name, original in originals.items():
-            _, problem = refusals(source, source.path / name)
             wanted = Path(original).name
+            _, problem = refusals(source, source.path / name)
             if problem:
-                told.append(f"{shown(original)} was left out: {problem}")
+                left_out[original] = problem
             elif wanted in ("", ".", "..") or not (source.path / name).is_file():
-                told.append(f"{shown(original)} was left out: it is no plain file")
+                left_out[original] = "it is no plain file"
             else:
                 shutil.copyfile(source.path / name, target / wanted)
-    except OSError as error:
-        raise OutputFault(f"{target}: cannot be written: {error.strerror}") from error
-    return Entry(key, (who,), target, attempt=attempt, notes=tuple(told))
+        return left_out
+
+    # The folder is named as the first file was: feedback goes back under that name.
+    target = source.scratch / kind / _digest(source, originals) / stem(next(iter(originals)))
+    told = [f"{shown(name)} was left out: {why}" for name, why in filled(target, fill).items()]
+    return Entry(key, (who,), target, attempt=attempt, notes=(*notes, *told))
+
+
+def _digest(source: Source, originals: Iterable[str]) -> str:
+    """A few digits that are others where one of the files is another."""
+    told = []
+    for name in originals:
+        path = source.path / name
+        status = path.stat() if path.exists() else None
+        told.append((str(path), status and (status.st_size, status.st_mtime_ns)))
+    return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()[:10]
 
 
 def _class(

@@ -7,7 +7,7 @@ single students stay closed: `grader.intake` reads these.
 from __future__ import annotations
 
 import contextlib
-import shutil
+import hashlib
 import stat
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -16,7 +16,8 @@ import msgspec
 
 from grader.batch.entries import IGNORED, Source, too_large
 from grader.batch.names import file_name, slug, stem
-from grader.errors import OutputFault, UsageError
+from grader.batch.scratch import filled
+from grader.errors import UsageError
 from grader.intake import MAX_ARCHIVE
 
 MAX_ENTRIES = 500_000
@@ -28,55 +29,62 @@ BLOCK = 1 << 20
 def unpacked(source: Source) -> Source:
     """The source, with its zip unpacked below the scratch folder; itself where it is no zip.
 
-    What an earlier run unpacked is replaced. Raises UsageError for a zip that cannot be read as a whole, or where
+    What an earlier run unpacked of the same zip is taken as it is. Raises UsageError for a zip that cannot be read as a whole, or where
     there is no scratch folder.
     """
     if not source.path.is_file() or not zipfile.is_zipfile(source.path):
         return source
     if source.scratch is None:
         raise UsageError(f"{source.path}: unpack this zip first, and name the folder")
-    target = source.scratch / file_name(slug(stem(source.path.name)))
     try:
-        if target.exists():
-            shutil.rmtree(target)
-        target.mkdir(parents=True)
-        refused = _extract(source.path, target)
+        with zipfile.ZipFile(source.path) as opened:
+            target = source.scratch / f"{file_name(slug(stem(source.path.name)))}-{_digest(opened)}"
+            refused = filled(target, lambda folder: _extract(source.path, opened, folder))
     except zipfile.BadZipFile as error:
         raise UsageError(
             f"{source.path}: the zip is damaged ({error}). Download it again"
         ) from error
     except OSError as error:
-        raise OutputFault(f"{target}: cannot be written: {error.strerror}") from error
-    return msgspec.structs.replace(source, path=_root(target), refused=refused)
+        raise UsageError(f"{source.path}: cannot be read: {error.strerror}") from error
+    return msgspec.structs.replace(
+        source,
+        path=_root(target),
+        refused={str(target / place): why for place, why in refused.items()},
+    )
 
 
-def _extract(archive: Path, target: Path) -> dict[str, str]:
-    """Writes the files; those that are not written, and why."""
+def _digest(opened: zipfile.ZipFile) -> str:
+    """A few digits that are others where any file in the zip is another."""
+    told = [(m.filename, m.CRC, m.file_size, m.external_attr) for m in opened.infolist()]
+    return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()[:10]
+
+
+def _extract(archive: Path, opened: zipfile.ZipFile, target: Path) -> dict[str, str]:
+    """Writes the files; those that are not written, by their places in the folder, and why."""
     refused: dict[str, str] = {}
     left = MAX_UNPACKED
-    with zipfile.ZipFile(archive) as opened:
-        members = opened.infolist()
-        if len(members) > MAX_ENTRIES:
-            raise UsageError(f"{archive}: {len(members)} entries; {MAX_ENTRIES} are allowed")
-        for member in members:
-            place = _place(member.filename)
-            if place is None or member.is_dir():
-                continue
-            path = target / place
-            if stat.S_ISLNK(member.external_attr >> 16):
-                refused[str(path)] = "it is a symbolic link"
-                continue
-            if member.file_size > MAX_ARCHIVE:
-                refused[str(path)] = too_large(member.file_size)
-                continue
-            left -= member.file_size
-            if left < 0:
-                raise UsageError(
-                    f"{archive}: more than {MAX_UNPACKED >> 30} GiB when unpacked. Split it"
-                )
-            why = _write(opened, member, path)
-            if why:
-                refused[str(path)] = why
+    members = opened.infolist()
+    if len(members) > MAX_ENTRIES:
+        raise UsageError(f"{archive}: {len(members)} entries; {MAX_ENTRIES} are allowed")
+    for member in members:
+        place = _place(member.filename)
+        if place is None or member.is_dir():
+            continue
+        path = target / place
+        if stat.S_ISLNK(member.external_attr >> 16):
+            refused[str(place)] = "it is a symbolic link"
+            continue
+        if member.file_size > MAX_ARCHIVE:
+            refused[str(place)] = too_large(member.file_size)
+            continue
+        left -= member.file_size
+        if left < 0:
+            raise UsageError(
+                f"{archive}: more than {MAX_UNPACKED >> 30} GiB when unpacked. Split it"
+            )
+        why = _write(opened, member, path)
+        if why:
+            refused[str(place)] = why
     return refused
 
 
