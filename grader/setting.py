@@ -6,7 +6,7 @@ Every command that grades, whatever it grades, begins here. Nothing here prints.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from grader.errors import UsageError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from grader.bank import Module
     from grader.course import Course
     from grader.judge.grade import SoFar
+    from grader.judge.shrink import Shrinker
     from grader.model import Report
     from grader.sandbox import Sandbox
 
@@ -90,6 +91,18 @@ def opponent_of(course: Course, ready: Module) -> Any:
     return read_folder(course.reference, ready.assignment.expects, ready.assignment.also)
 
 
+@contextlib.contextmanager
+def open_shrinker(course: Course, ready: Module, seed: int | None) -> Iterator[Shrinker | None]:
+    """What shrinks failures, with a reference of its own; None for a pack, which has no reference."""
+    from grader.judge.shrink import Shrinker
+
+    if course.pack(ready.assignment.name) is not None:
+        yield None
+        return
+    with Shrinker(with_seed(course, seed), ready) as shrinker:
+        yield shrinker
+
+
 def grade_one(
     course: Course,
     ready: Module,
@@ -101,10 +114,13 @@ def grade_one(
     seed: int | None,
     progress: Progress,
     so_far: SoFar | None = None,
+    shrinker: Shrinker | None = None,
 ) -> Report:
-    """The report on one submission, with shrinking and hints. so_far: as `grader.judge.grade.grade` calls it."""
+    """The report on one submission, with shrinking and hints.
+
+    so_far: as `grader.judge.grade.grade` calls it; shrinker: one that is kept from submission to submission.
+    """
     from grader.judge.grade import grade
-    from grader.judge.shrink import Shrinker
 
     seeded = with_seed(course, seed)
     earlier = {}
@@ -116,8 +132,9 @@ def grade_one(
     def step(check: Any, done: int, total: int) -> None:
         progress.say(f"{done}/{total} {check.task} {check.title}")
 
-    packed = course.pack(ready.assignment.name) is not None
-    with contextlib.nullcontext() if packed else Shrinker(seeded, ready) as shrinker:
+    with contextlib.ExitStack() as stack:
+        if shrinker is None:
+            shrinker = stack.enter_context(open_shrinker(course, ready, seed))
         return grade(
             ready,
             submission,

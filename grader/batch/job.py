@@ -24,9 +24,10 @@ from grader.errors import GraderError, NotGradable, UsageError
 from grader.intake import read_submission
 from grader.model import Submission
 from grader.report.json import to_json
-from grader.setting import grade_one, open_box, with_seed
+from grader.setting import grade_one, open_box, open_shrinker, with_seed
 
 if TYPE_CHECKING:
+    from grader.judge.shrink import Shrinker
     from grader.sandbox import Sandbox
 
 STEP_SECONDS = 0.3  # between two messages about where a grading is
@@ -86,23 +87,33 @@ def work(pipe: connection.Connection) -> None:
         setup = msgspec.json.decode(pipe.recv_bytes(), type=Setup)
         ready = bank.from_frame(pipe.recv_bytes(), setup.bank)
         assert ready is not None
-        job = _Job(pipe, setup, ready)
-        try:
-            while True:
-                order = msgspec.json.decode(pipe.recv_bytes(), type=Order)
-                job.tell(job.look(Path(order.path)) if order.path else job.grade())
-        finally:
-            job.close_box()
+        course = Course(Path(setup.root), setup.settings)
+        with open_shrinker(course, ready, setup.seed) as shrinker:
+            job = _Job(pipe, setup, course, ready, shrinker)
+            try:
+                while True:
+                    order = msgspec.json.decode(pipe.recv_bytes(), type=Order)
+                    job.tell(job.look(Path(order.path)) if order.path else job.grade())
+            finally:
+                job.close_box()
 
 
 class _Job:
     """What a job keeps from one submission to the next; also the progress that a grading reports to."""
 
-    def __init__(self, pipe: connection.Connection, setup: Setup, ready: bank.Module) -> None:
+    def __init__(
+        self,
+        pipe: connection.Connection,
+        setup: Setup,
+        course: Course,
+        ready: bank.Module,
+        shrinker: Shrinker | None,
+    ) -> None:
         self.pipe = pipe
-        self.course = Course(Path(setup.root), setup.settings)
         self.setup = setup
+        self.course = course
         self.ready = ready
+        self.shrinker = shrinker
         self.box: Sandbox | None = None
         self.taken: Submission | None = None
         self.last = 0.0
@@ -128,9 +139,17 @@ class _Job:
                 self.box = open_box(self.setup.sandbox, self.course, self.ready, self)
             except GraderError as error:
                 return Reply("unable", _text(str(error)), usage=isinstance(error, UsageError))
+        if self.shrinker is not None:
+            self.shrinker.renew()
         try:
             report = grade_one(
-                self.course, self.ready, self.taken, self.box, seed=self.setup.seed, progress=self
+                self.course,
+                self.ready,
+                self.taken,
+                self.box,
+                seed=self.setup.seed,
+                progress=self,
+                shrinker=self.shrinker,
             )
         except Exception as error:
             self.close_box()

@@ -90,20 +90,18 @@ class Reports:
 
     def write(self, module: str, done: Done) -> None:
         """Writes what came of a hand-in; where there is no report any more, none of before is left."""
-        stems = self.folder / file_name(done.hand_in.id)
         report = done.report
         row = Row(module, done.hand_in, report, done.problem)
         self.rows[module, done.hand_in.id] = _light(row)
-        if report is None:
-            for ending in ("json", "html"):
-                stems.with_name(f"{stems.name}.{ending}").unlink(missing_ok=True)
-            return
-        if self.has_terms:
+        if report is not None and self.has_terms:
             report = self._standing(module, done.hand_in, report)
         for ending in ("json", "html"):
-            path = stems.with_name(f"{stems.name}.{ending}")
-            data = VIEWS[ending](report).encode()
+            path = self.folder / f"{file_name(done.hand_in.id)}.{ending}"
             try:
+                if report is None:
+                    path.unlink(missing_ok=True)
+                    continue
+                data = VIEWS[ending](report).encode()
                 if not path.exists() or path.read_bytes() != data:
                     write_whole(path, data)
             except OSError as error:

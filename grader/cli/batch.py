@@ -112,8 +112,6 @@ def batch(
         raise UsageError(
             f"--resume: there is no {book_path} to go on with. Begin without --resume, or name another --out"
         )
-    if not dry_run:
-        make_folder(out)
     course = find_course(Path.cwd(), course_dir)
     terms = load_terms(course)
     progress = Progress(color)
@@ -124,6 +122,7 @@ def batch(
     if dry_run:
         put("\n".join(planned(course, ready, found, book_path, seed=seed, force=force)))
         return
+    make_folder(out)
 
     from grader.batch import run, summary
     from grader.batch.book import Book
@@ -219,6 +218,7 @@ def planned(
     """What a batch would do with each hand-in. Takes each one in, and runs nothing of it."""
     from grader.batch.book import Book
     from grader.batch.job import key_of
+    from grader.batch.names import shown
     from grader.errors import NotGradable
     from grader.intake import read_submission
 
@@ -233,7 +233,7 @@ def planned(
                 assignment = ready.assignment
                 taken = read_submission(Path(hand_in.path), assignment.expects, assignment.also)
             except NotGradable as error:
-                lines.append(f"  {hand_in.id}: cannot be graded: {error}")
+                lines.append(f"  {hand_in.id}: cannot be graded: {shown(str(error))}")
                 continue
             key = key_of(course, ready, taken, seed)
             if key in graded:
@@ -251,6 +251,7 @@ def keep_watching(
 ) -> None:
     """Looks at the source again and again, and grades what has come or changed once it is at rest."""
     from grader.batch import run
+    from grader.batch.names import shown
 
     graded = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins}
     before = dict(graded)
@@ -277,7 +278,7 @@ def keep_watching(
             if done.kind in (run.NOW, run.KNOWN) and done.report is not None:
                 put(f"{done.hand_in.id}: {done.report.score:g}/{done.report.max_score:g}")
             else:
-                put(f"{done.hand_in.id}: {done.kind}: {done.problem}")
+                put(f"{done.hand_in.id}: {done.kind}: {shown(done.problem)}")
 
 
 def marks(hand_in: HandIn) -> frozenset[tuple[str, int, int]]:

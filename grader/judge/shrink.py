@@ -19,6 +19,7 @@ from grader.model import CaseBank, Check
 from grader.sandbox.session import Session
 
 NO_SLACK = wire.encode(0.0)
+RENEWED_SECONDS = 600.0  # of a reference that answers for many submissions
 PROBES_PER_CASE = 3  # where a check says how many cases are drawn
 
 # (inputs, expected answer, slack) as frames -> whether the student's answer fails in the same way
@@ -50,7 +51,7 @@ class Shrinker:
         self.course = course
         self.module = module
         self.probes = probes
-        self.left = total_probes
+        self.total_probes = self.left = total_probes
         self.seconds = seconds
         self.finished = False
         self.stack = contextlib.ExitStack()
@@ -62,6 +63,14 @@ class Shrinker:
 
     def __exit__(self, *error: object) -> None:
         self.stack.close()
+
+    def renew(self) -> None:
+        """For the next submission: it has all probes again. The reference is kept, and started anew now and then."""
+        self.left = self.total_probes
+        self.finished = False
+        if self.reference is not None and self.reference.used_seconds > RENEWED_SECONDS:
+            self.stack.close()
+            self.declared = self.reference = None
 
     def _load(self) -> None:
         if self.declared is not None:

@@ -171,6 +171,17 @@ def test_resume_demands_a_gradebook(handed_in: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_mistaken_command_line_makes_no_folder(handed_in: Path, tmp_path: Path) -> None:
+    line = command(handed_in, tmp_path / "out")
+    for wrong in ("warmpu", "module9"):
+        mistaken = [wrong if word == "warmup" else word for word in line]
+        ran = subprocess.run(mistaken, capture_output=True, text=True)
+        assert ran.returncode == 2
+        assert "Did you mean" in ran.stderr or "module9" in ran.stderr
+    assert graded(tmp_path / "gone", tmp_path / "out").returncode == 2
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "moment",
     [*range(3), *(pytest.param(k, marks=pytest.mark.thorough) for k in range(3, 53))],
@@ -334,3 +345,42 @@ def test_a_job_that_hangs_is_ended(
     assert found["ada"].kind == run.HELD
     assert "did not end within 8 s" in found["ada"].problem
     assert found["leaves"].kind == run.NOW
+
+
+class Together:
+    """Watches how many submissions are in hand at once."""
+
+    def __init__(self) -> None:
+        self.now: set[int] = set()
+        self.most = 0
+
+    def step(self, job: int, hand_in: HandIn | None, text: str) -> None:
+        (self.now.add if hand_in is not None else self.now.discard)(job)
+        self.most = max(self.most, len(self.now))
+
+    def done(self, done: run.Done) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("memory_mb", "most"), [(512, 2), (10_000_000, 1)])
+def test_where_memory_is_short_one_is_graded_at_a_time(
+    memory_mb: int,
+    most: int,
+    course: Course,
+    ready: bank.Module,
+    handed_in: Path,
+    tmp_path: Path,
+) -> None:
+    replace = msgspec.structs.replace
+    limits = replace(ready.assignment.limits, memory_mb=memory_mb)
+    greedy = replace(ready, assignment=replace(ready.assignment, limits=limits))
+    hand_ins = [h for h in sources.read(handed_in).hand_ins if not h.problem]
+    watcher = Together()
+    with Book(tmp_path / "gradebook.sqlite") as book:
+        reports = run.Reports(tmp_path / "reports", Terms(), [])
+        options = run.Options(jobs=2, patience=120.0, sandbox="process")
+        dealt = run.run(course, greedy, hand_ins, book, reports, options, watcher)
+    assert len(dealt) == len(hand_ins)
+    assert watcher.most == most
+    assert run.jobs_for(limits) <= (1 if most == 1 else 1000)
+    assert run.jobs_for(limits, 7) == 7

@@ -120,6 +120,30 @@ def test_shrinking_keeps_to_its_number_of_tries(tiny: Course) -> None:
     assert len(set(asked)) >= 7
 
 
+def test_one_that_is_kept_has_all_its_tries_again_and_its_reference(tiny: Course) -> None:
+    ready = bank.load(tiny, "sums")
+    cases = ready.banks["1/square gives the right number"]
+    with Shrinker(tiny, ready, probes=7, total_probes=7) as shrinker:
+
+        def smallest() -> tuple[bytes, bytes, bytes] | None:
+            known = set(cases.cases[-3:])
+            return shrinker.smallest(cases.check, cases, set(), known, lambda *_: True)
+
+        first = smallest()
+        kept = shrinker.reference
+        assert first is not None
+        assert kept is not None
+        assert shrinker.left < 7
+        shrinker.renew()
+        assert shrinker.left == 7
+        assert smallest() == first
+        assert shrinker.reference is kept
+        kept.used_seconds = 1e9
+        shrinker.renew()
+        assert smallest() == first
+        assert shrinker.reference is not kept
+
+
 def test_an_unknown_check_is_not_shrunk(tiny: Course) -> None:
     ready = bank.load(tiny, "sums")
     cases = ready.banks["1/square gives the right number"]
