@@ -68,8 +68,9 @@ class Unreadable(Exception):
 
 
 def clones(source: Source) -> Class | None:
-    """A folder of clones, one for each student or group."""
-    if not source.path.is_dir():
+    """A folder of clones, one for each student or group. Where no commit can be written out they are folders
+    like others, graded as they lie there."""
+    if source.scratch is None or not source.path.is_dir():
         return None
     folders = [entry for entry in folder_names(source.path) if entry.is_dir()]
     repositories = [Path(entry.path) for entry in folders if _store(Path(entry.path))]

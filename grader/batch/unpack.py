@@ -29,8 +29,8 @@ BLOCK = 1 << 20
 def unpacked(source: Source) -> Source:
     """The source, with its zip unpacked below the scratch folder; itself where it is no zip.
 
-    What an earlier run unpacked of the same zip is taken as it is. Raises UsageError for a zip that cannot be read as a whole, or where
-    there is no scratch folder.
+    What an earlier run unpacked of the same zip is taken as it is. Raises UsageError for a zip that cannot be
+    read as a whole, or where there is no scratch folder.
     """
     if not source.path.is_file() or not zipfile.is_zipfile(source.path):
         return source
@@ -40,7 +40,7 @@ def unpacked(source: Source) -> Source:
         with zipfile.ZipFile(source.path) as opened:
             target = source.scratch / f"{file_name(slug(stem(source.path.name)))}-{_digest(opened)}"
             refused = filled(target, lambda folder: _extract(source.path, opened, folder))
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise UsageError(
             f"{source.path}: the zip is damaged ({error}). Download it again"
         ) from error

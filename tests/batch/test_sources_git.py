@@ -127,6 +127,12 @@ def test_a_git_that_points_elsewhere_is_no_repository(tmp_path: Path) -> None:
     assert any("ada" in line for line in found.warnings)
 
 
+def test_clones_are_graded_as_they_lie_where_nothing_may_be_written(tmp_path: Path) -> None:
+    repository(tmp_path / "in" / "ada", "mine")
+    found = sources.read(tmp_path / "in")
+    assert (found.kind, found.hand_ins[0].path) == ("folder", str(tmp_path / "in" / "ada"))
+
+
 def test_an_empty_or_broken_repository_is_one_problem(tmp_path: Path) -> None:
     repository(tmp_path / "in" / "empty")
     broken = repository(tmp_path / "in" / "broken", "given")

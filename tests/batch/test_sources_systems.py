@@ -228,6 +228,24 @@ def test_a_damaged_download_costs_only_what_is_damaged(tmp_path: Path) -> None:
     assert not other.problem
 
 
+@pytest.mark.parametrize("name", [b"\xff_1_2_w.py", b"a_1_2_w.py"])
+def test_a_zip_with_names_that_are_no_text_is_said_to_be_damaged(
+    tmp_path: Path, name: bytes
+) -> None:
+    data = zipped({"x" * len(name): b"1"}).replace(b"x" * len(name), name)
+    # Both headers say that the name is UTF-8.
+    data = data.replace(b"PK\x03\x04\x14\x00\x00\x00", b"PK\x03\x04\x14\x00\x00\x08")
+    data = data.replace(
+        b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x00\x08"
+    )
+    (tmp_path / "s.zip").write_bytes(data)
+    if name.isascii():
+        assert len(sources.read(tmp_path / "s.zip", scratch=tmp_path / "scratch").hand_ins) == 1
+    else:
+        with pytest.raises(UsageError, match="damaged"):
+            sources.read(tmp_path / "s.zip", scratch=tmp_path / "scratch")
+
+
 def test_a_folder_of_plain_names_is_still_a_folder(tmp_path: Path) -> None:
     for name in ("ada_1", "module_2_3_x", "emmy"):
         work(tmp_path / "in" / name)
