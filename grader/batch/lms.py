@@ -35,7 +35,11 @@ ARCHIVES = tuple(ending for ending in ENDINGS if ending != ".py")
 def canvas(source: Source) -> Class | None:
     """Canvas's `submissions.zip`, unpacked: all files in one folder."""
     names = _names(source)
-    matches = {name: found for name in names if (found := CANVAS.fullmatch(name))}
+    matches = {
+        name: found
+        for name in names
+        if (found := CANVAS.fullmatch(name)) and not (source.path / name).is_dir()
+    }
     if not names or len(matches) < KNOWN_PART * len(names):
         return None
     mine: dict[str, list[str]] = {}
