@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import signal
@@ -18,6 +19,7 @@ import msgspec
 import psutil
 import pytest
 from drawn import PROJECT
+from engine.courses import COURSE, REFERENCE, make_course, write
 from hostile.attacks import ATTACKS
 
 from grader import bank
@@ -171,6 +173,26 @@ def test_resume_demands_a_gradebook(handed_in: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_the_terms_of_the_course_are_applied(tmp_path: Path) -> None:
+    root = make_course(
+        tmp_path / "course",
+        {
+            "grader.yaml": COURSE + "late: {percent_per_day: 10}\n",
+            "students.yaml": 'adjustments: {ada: {sums: [{points: -3, reason: "a fee"}]}}\n',
+        },
+    ).root
+    write(tmp_path / "class", {"ada/work.py": REFERENCE})
+    out = tmp_path / "out"
+    line = [sys.executable, "-m", "grader", "batch", "sums", str(tmp_path / "class")]
+    line += ["--out", str(out), "--course", str(root), "--json"]
+    environment = {**os.environ, "GRADE_CACHE": str(tmp_path / "banks")}
+    ran = subprocess.run(line, capture_output=True, text=True, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    report = json.loads((out / "reports" / "ada.json").read_text())
+    assert (report["score"], report["standing"]["score"]) == (40, 37)
+    assert "a fee" in (out / "reports" / "ada.html").read_text()
+
+
 def test_a_mistaken_command_line_makes_no_folder(handed_in: Path, tmp_path: Path) -> None:
     line = command(handed_in, tmp_path / "out")
     for wrong in ("warmpu", "module9"):
@@ -209,7 +231,9 @@ def test_two_batches_on_one_gradebook(handed_in: Path, undisturbed: Path, tmp_pa
     assert rows(tmp_path) == rows(undisturbed)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)]
+)
 def test_an_interrupted_batch_tells_how_to_go_on(
     number: int, handed_in: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
