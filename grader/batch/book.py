@@ -149,6 +149,12 @@ class Book:
             ).fetchall()
         return [_row(module, *columns) for columns in found]
 
+    def modules(self) -> list[str]:
+        """The modules of which it holds anything, by name."""
+        with self._said():
+            found = self.connection.execute("SELECT DISTINCT module FROM hand_ins ORDER BY module")
+            return [name for (name,) in found]
+
     def _enter(self, module: str, hand_in: HandIn) -> None:
         self.connection.execute(
             "INSERT INTO hand_ins VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', NULL, ?) "

@@ -1,6 +1,7 @@
-"""Where hand-ins come from: a folder of them, or a list of paths.
+"""Where hand-ins come from: a folder of them, a list, or what a course's system lets a teacher download.
 
-Reads names only. What lies in a hand-in is taken in later, one at a time, by `grader.intake`.
+What lies in a hand-in is taken in later, one at a time, by `grader.intake`; here its name and size are looked at.
+Only where files have to be unpacked, put together or fetched is something written, below a folder of ours.
 """
 
 from __future__ import annotations
@@ -9,37 +10,57 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from grader.batch.entries import IGNORED, Source, problem, refusals
+from grader.batch.git import addresses, clones
+from grader.batch.gradescope_export import gradescope
+from grader.batch.lms import canvas, moodle
 from grader.batch.model import Class, HandIn, Student
 from grader.batch.names import ENDINGS, distinct, shown, stem
+from grader.batch.unpack import unpacked
 from grader.errors import UsageError
 
-IGNORED = frozenset(["__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"])
 LONGEST_LIST = 4 << 20
 
-Detector = Callable[[Path], Class | None]
+Detector = Callable[[Source], Class | None]
 
 
-def read(path: Path, leave_out: Path | None = None) -> Class:
+def read(
+    path: Path,
+    leave_out: Path | None = None,
+    *,
+    scratch: Path | None = None,
+    deadline: str = "",
+) -> Class:
     """What a source holds, by the first detector that knows it.
 
     leave_out: a folder that is no hand-in although it lies in the source, such as the one that is written
-    to. Raises UsageError where there is nothing that could be a source.
+    to; scratch: a folder of ours for what has to be unpacked or fetched, made when it is needed; deadline: of
+    repositories, as ISO 8601 with an offset. Raises UsageError where there is nothing that could be a source.
     """
-    source = path.absolute()
-    if not source.exists():
+    place = path.absolute()
+    if not place.exists():
         raise UsageError(f"{path}: there is no such folder or file. Name a folder of submissions")
+    try:
+        source = unpacked(Source(place, scratch and scratch.absolute(), deadline))
+        return _detected(path, source, leave_out)
+    except PermissionError as error:
+        raise UsageError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def _detected(path: Path, source: Source, leave_out: Path | None) -> Class:
     for detector in DETECTORS:
         found = detector(source)
         if found is not None:
             return _without(found, leave_out)
     raise UsageError(
         f"{path}: expected a folder that holds one folder, zip or tar file for each submission, or a "
-        "text file with one path on each line"
+        "text file with one path or address on each line, or the zip that Gradescope, Canvas or Moodle gives"
     )
 
 
-def folder(source: Path) -> Class | None:
+def folder(asked: Source) -> Class | None:
     """A folder in which each folder, zip, tar and Python file is one hand-in."""
+    source = asked.path
     if not source.is_dir():
         return None
     try:
@@ -60,15 +81,17 @@ def folder(source: Path) -> Class | None:
             f"left out, since it is no folder, zip, tar or Python file: "
             f"{', '.join(map(shown, others[:3]))}{more}"
         )
+    taken += [place.name for place in map(Path, asked.refused) if place.parent == source]
     if not taken:
         warnings.append(f"{shown(str(source))} holds no submission")
     ids = distinct(taken)
-    hand_ins = tuple(_hand_in(i, source / n) for i, n in zip(ids, taken, strict=True))
+    hand_ins = tuple(_hand_in(i, source / n, asked) for i, n in zip(ids, taken, strict=True))
     return Class("folder", f"{len(taken)} submissions in a folder", hand_ins, (), tuple(warnings))
 
 
-def listed(source: Path) -> Class | None:
+def listed(asked: Source) -> Class | None:
     """A text file with one path on each line, relative to the file; what follows a `#` is a comment."""
+    source = asked.path
     if not source.is_file() or source.name.lower().endswith(ENDINGS):
         return None
     try:
@@ -91,7 +114,7 @@ def listed(source: Path) -> Class | None:
         for path in paths
     ]
     ids = distinct([f"{n} {k}" if names[:k].count(n) else n for k, n in enumerate(names)])
-    hand_ins = tuple(map(_hand_in, ids, paths))
+    hand_ins = tuple(_hand_in(i, path, asked) for i, path in zip(ids, paths, strict=True))
     return Class("list", f"{len(paths)} paths in a file", hand_ins, (), tuple(warnings))
 
 
@@ -103,25 +126,12 @@ def _uncommented(line: str, base: Path) -> Path:
     return Path(os.path.abspath(whole))
 
 
-def _hand_in(name: str, path: Path) -> HandIn:
+def _hand_in(name: str, path: Path, asked: Source) -> HandIn:
     who = stem(path.name).encode("utf-8", "backslashreplace").decode()
-    return HandIn(name, (Student(name, who),), str(path), problem=_problem(path))
-
-
-def _problem(path: Path) -> str:
-    """Why nothing can be taken from there, from its name and size alone; "" where it may."""
-    try:
-        if path.is_dir():
-            with os.scandir(path) as entries:
-                seen = any(not e.name.startswith(".") and e.name not in IGNORED for e in entries)
-            return "" if seen else "the folder is empty: nothing was handed in"
-        if path.stat().st_size == 0:
-            return "the file is empty. Ask for it again"
-    except FileNotFoundError:
-        return "there is no such file or folder"
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    return ""
+    notes, refused = refusals(asked, path)
+    return HandIn(
+        name, (Student(name, who),), str(path), notes=notes, problem=refused or problem(path)
+    )
 
 
 def _without(found: Class, leave_out: Path | None) -> Class:
@@ -137,4 +147,12 @@ def _without(found: Class, leave_out: Path | None) -> Class:
 
 
 # In the order in which they are asked: what is most particular comes first.
-DETECTORS: tuple[Detector, ...] = (listed, folder)
+DETECTORS: tuple[Detector, ...] = (
+    addresses,
+    listed,
+    gradescope,
+    canvas,
+    moodle,
+    clones,
+    folder,
+)

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 import grader
-from grader.cli import batch, courses, gradescope, grading
+from grader.cli import batch, courses, gradebook, gradescope, grading
 from grader.cli.console import complain, course_modules, put
 from grader.errors import GraderError, OutputFault, UsageError
 
@@ -56,7 +56,13 @@ def cli(debug: bool) -> None:
     """
 
 
-for command in (*grading.COMMANDS, *batch.COMMANDS, *courses.COMMANDS, *gradescope.COMMANDS):
+for command in (
+    *grading.COMMANDS,
+    *batch.COMMANDS,
+    *gradebook.COMMANDS,
+    *courses.COMMANDS,
+    *gradescope.COMMANDS,
+):
     cli.add_command(command)
 
 

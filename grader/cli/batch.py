@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,19 @@ LOOK_SECONDS = 3.0  # between two looks at a source that is watched
     metavar="PERCENT",
     help="End with 1 when a submission has less of the points than this, or cannot be graded.",
 )
+@click.option(
+    "--roster",
+    "roster_csv",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="Who is in the course: who is who in SOURCE, and who is missing.",
+)
+@click.option(
+    "--deadline",
+    metavar="TIME",
+    default="",
+    help="Of repositories: grade the last commit before it, such as 2026-10-01T23:59+02:00.",
+)
 @click.option("--sandbox", type=click.Choice(["auto", "docker", "jail", "process"]))
 @click.option("--seed", type=int, help="Draw other cases than the course's.")
 @COURSE
@@ -67,22 +80,28 @@ def batch(
     watch: bool,
     as_json: bool,
     fail_under: float | None,
+    roster_csv: Path | None,
+    deadline: str,
     sandbox: str | None,
     seed: int | None,
     course_dir: Path | None,
     color: str,
 ) -> None:
-    """Grades every submission to MODULE in SOURCE, a folder of them or a file that lists them.
+    """Grades every submission to MODULE in SOURCE: a folder of them, a file that lists them, clones, or what
+    Gradescope, Canvas or Moodle lets a teacher download.
 
     Below DIR stand gradebook.sqlite, reports/ID.json and reports/ID.html. What was graded before is not
     graded again: the same command goes on where it was ended.
     """
-    from grader.batch import sources
     from grader.course import find_course, load_terms
 
-    found = sources.read(source, leave_out=out)
+    found = read(source, None if detect or dry_run else out, out, roster_csv, deadline)
     for line in found.warnings:
         click.echo(f"note: {line}", err=True)
+    if watch and found.kind not in ("folder", "list"):
+        raise UsageError(
+            f"--watch: only a folder or a list of paths can be watched: {found.detail}"
+        )
     if detect:
         put("\n".join(detected(found)))
         return
@@ -134,7 +153,9 @@ def batch(
             came = summary.summary(module, dealt, took)
             put(json_of(came) if as_json else "\n".join(summary.lines(came)))
             if watch:
-                keep_watching(source, out, found, once, dealt)
+                keep_watching(
+                    source, lambda: read(source, out, out, roster_csv, deadline), found, once, dealt
+                )
         except KeyboardInterrupt:
             click.echo(interrupted(len(dealt), len(found.hand_ins), book_path), err=True)
             raise
@@ -142,6 +163,30 @@ def batch(
         raise SystemExit(4)
     if fail_under is not None and any(below(done, fail_under) for done in dealt):
         raise SystemExit(1)
+
+
+def read(
+    source: Path, out: Path | None, leave_out: Path | None, roster_csv: Path | None, deadline: str
+) -> Class:
+    """What a source holds, with the roster's students. What has to be unpacked or fetched goes below `out`,
+    and where nothing may stay, to a folder that goes away with the command."""
+    import tempfile
+
+    from grader.batch import roster, sources
+    from grader.terms import moment
+
+    try:
+        moment(deadline)
+    except UsageError as error:
+        raise UsageError(f"--deadline: {error}") from error
+    people = roster.read(roster_csv) if roster_csv else None
+    if out is None:
+        passing = tempfile.TemporaryDirectory(prefix="backcheck-")
+        scratch = Path(click.get_current_context().with_resource(passing))
+    else:
+        scratch = out / "sources"
+    found = sources.read(source, leave_out=leave_out, scratch=scratch, deadline=deadline)
+    return roster.joined(found, people) if people else found
 
 
 def make_folder(out: Path) -> None:
@@ -201,9 +246,11 @@ def planned(
     return [f"{len(graded)} of {len(found.hand_ins)} would be graded", *lines]
 
 
-def keep_watching(source: Path, out: Path, found: Class, once: Any, dealt: list[Done]) -> None:
+def keep_watching(
+    source: Path, look: Callable[[], Class], found: Class, once: Any, dealt: list[Done]
+) -> None:
     """Looks at the source again and again, and grades what has come or changed once it is at rest."""
-    from grader.batch import run, sources
+    from grader.batch import run
     from grader.batch.names import shown
 
     graded = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins}
@@ -212,7 +259,7 @@ def keep_watching(source: Path, out: Path, found: Class, once: Any, dealt: list[
     while True:
         time.sleep(LOOK_SECONDS)
         with contextlib.suppress(UsageError):  # a source may be away for a moment
-            found = sources.read(source, leave_out=out)
+            found = look()
         now = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins}
         # What is still being copied differs from one look to the next.
         at_rest = [

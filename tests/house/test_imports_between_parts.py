@@ -123,7 +123,7 @@ ONLY_DOORS = {
     "yaml": {"grader/course.py", "grader/batch", "grader/platforms/gradescope.py"},
     "click": {"grader/cli"},
     "rich": {"grader/cli", "grader/report"},
-    "jinja2": {"grader/report", "grader/platforms"},
+    "jinja2": {"grader/report", "grader/platforms", "grader/batch/page.py"},
     "matplotlib": {"grader/report", "grader/batch"},
     "sqlite3": {"grader/batch"},
     "dask": {"grader/batch"},

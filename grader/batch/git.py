@@ -1,0 +1,380 @@
+"""Students' repositories: which commit was handed in, and its files.
+
+Nothing of a repository is run or obeyed: no hook, no filter, no attribute, no setting of its own that starts a
+program. The files are read as objects; nothing is checked out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from grader.batch.entries import Entry, Source, folder_names, hand_ins
+from grader.batch.model import Class, Student
+from grader.batch.names import distinct, shown
+from grader.batch.scratch import filled
+from grader.errors import OutputFault, UsageError
+from grader.intake import MAX_ENTRIES, MAX_FILE, MAX_UNPACKED
+
+SECONDS = 60.0  # for one question to a repository
+CLONE_SECONDS = 600.0
+DEPTH = 200  # commits that are fetched of each branch
+AT_ONCE = 4
+PRISTINE = frozenset(["feedback", "template"])  # branches that GitHub Classroom keeps as handed out
+URL = re.compile(r"(?:https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
+LONGEST_LIST = 4 << 20
+
+# What a repository's own settings could start, switched off; nobody is asked for a password.
+SETTINGS = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.attributesFile=/dev/null",
+    "protocol.ext.allow=never",
+    "safe.directory=*",
+)
+QUIET = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "LC_ALL": "C.UTF-8",
+}
+# Objects that are missing are not fetched, and the user's own settings are not read.
+READING = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+CLONING = {"GIT_ALLOW_PROTOCOL": "https:http:ssh:git:file", "GIT_ASKPASS": "true"}
+
+
+class Branch(msgspec.Struct, frozen=True):
+    """A branch: its name for people, the commit at its end and that commit's files, and when it was made."""
+
+    name: str
+    commit: str
+    tree: str
+    seconds: int
+
+
+class Unreadable(Exception):
+    """A repository that cannot be read; the message says why. It is one submission's problem."""
+
+
+def clones(source: Source) -> Class | None:
+    """A folder of clones, one for each student or group. Where no commit can be written out they are folders
+    like others, graded as they lie there."""
+    if source.scratch is None or not source.path.is_dir():
+        return None
+    folders = [entry for entry in folder_names(source.path) if entry.is_dir()]
+    repositories = [Path(entry.path) for entry in folders if _store(Path(entry.path))]
+    if not repositories or 2 * len(repositories) < len(folders):
+        return None
+    others = sorted({entry.name for entry in folders} - {path.name for path in repositories})
+    warnings = [f"{shown(name)} is no git repository: left out" for name in others]
+    names = [path.name.removesuffix(".git") for path in repositories]
+    return _class(source, names, repositories, warnings)
+
+
+def addresses(source: Source) -> Class | None:
+    """A text file with the address or the path of one repository on each line; `#` begins a comment."""
+    wanted = _addresses(source.path)
+    if not any(URL.fullmatch(one) for one in wanted):
+        return None
+    if source.scratch is None:
+        raise UsageError(f"{source.path}: repositories have to be cloned, and there is nowhere to")
+    names = _distinct([_last(one) for one in wanted])
+    places = [
+        source.scratch / "clones" / name if URL.fullmatch(one) else source.path.parent / one
+        for name, one in zip(names, wanted, strict=True)
+    ]
+
+    def fetched(pair: tuple[str, Path]) -> str:
+        address, place = pair
+        return _clone(address, place) if URL.fullmatch(address) else ""
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        faults = list(pool.map(fetched, zip(wanted, places, strict=True)))
+    return _class(source, names, places, [], faults)
+
+
+def _addresses(path: Path) -> list[str]:
+    try:
+        if not path.is_file() or path.stat().st_size > LONGEST_LIST:
+            return []
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    if b"\0" in data:
+        return []
+    lines = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines()
+    told = (line.partition(" #")[0].strip() for line in lines)
+    return list(dict.fromkeys(one for one in told if one and not one.startswith("#")))
+
+
+def _last(address: str) -> str:
+    """`ada` of `git@example.org:course/ada.git`."""
+    return re.split(r"[/:]", address.rstrip("/"))[-1].removesuffix(".git") or address
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    return distinct([f"{n} {k}" if names[:k].count(n) else n for k, n in enumerate(names)])
+
+
+def _class(
+    source: Source,
+    names: Sequence[str],
+    places: Sequence[Path],
+    warnings: list[str],
+    faults: Sequence[str] = (),
+) -> Class:
+    if source.scratch is None:
+        raise UsageError(
+            f"{source.path}: the files of a commit have to be written somewhere, and there is nowhere to"
+        )
+    entries = []
+    targets = distinct(names)
+    for number, (name, place) in enumerate(zip(names, places, strict=True)):
+        fault = faults[number] if faults else ""
+        entry = _entry(source, name, place, source.scratch / "git" / targets[number], fault)
+        warnings += [f"{shown(name)}: {note}" for note in entry.notes if note.startswith("branch ")]
+        entries.append(entry)
+    taken = hand_ins(entries)
+    return Class("git", f"{len(taken)} git repositories", taken, (), tuple(warnings))
+
+
+def _entry(source: Source, name: str, place: Path, target: Path, fault: str) -> Entry:
+    who = (Student(name, name),)
+    if fault:
+        return Entry(name, who, place, problem=fault)
+    try:
+        store = _store(place)
+        if store is None:
+            return Entry(name, who, place, problem="this is no git repository")
+        branch, notes = chosen(store)
+        commit, when, more = handed_in(store, branch, source.deadline)
+        notes += more
+        target = target / commit[:12]
+        left_out = filled(target, lambda folder: extract(store, commit, folder))
+    except Unreadable as error:
+        return Entry(name, who, place, problem=str(error))
+    told = [f"{shown(place)} was left out: {why}" for place, why in left_out.items()][:8]
+    time = dt.datetime.fromtimestamp(when, dt.UTC).isoformat(timespec="seconds")
+    return Entry(name, who, target, received=time, notes=(f"commit {commit[:10]}", *notes, *told))
+
+
+def _store(path: Path) -> Path | None:
+    """Where a repository keeps its objects. A `.git` that is a file or a link may point anywhere: it is none."""
+    for store in (path / ".git", path):
+        if store.is_dir() and not store.is_symlink():
+            kept = (store / "objects").is_dir() and (store / "HEAD").is_file()
+            if kept and not (store / "objects").is_symlink():
+                return store
+    return None
+
+
+def ask(store: Path, *words: str, given: bytes = b"") -> bytes:
+    """What git answers about a repository. Raises Unreadable."""
+    command = ["git", *_settings(), f"--git-dir={store}", *words]
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    try:
+        ran = subprocess.run(
+            command,
+            input=given,
+            capture_output=True,
+            timeout=SECONDS,
+            env=kept | QUIET | READING,
+            cwd=store,
+        )
+    except FileNotFoundError as error:
+        raise UsageError(
+            "git is not installed here: install it, or name folders of files"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise Unreadable(f"git did not answer in {SECONDS:g} s") from error
+    except OSError as error:
+        raise Unreadable(f"git cannot read it: {error.strerror}") from error
+    if ran.returncode:
+        raise Unreadable(f"git cannot read it: {_line(ran.stderr)}")
+    return ran.stdout
+
+
+def _settings() -> list[str]:
+    return [word for setting in SETTINGS for word in ("-c", setting)]
+
+
+def _line(told: bytes) -> str:
+    lines = [line for line in told.decode("utf-8", "replace").splitlines() if line.strip()]
+    return shown(lines[-1][:200]) if lines else "no reason was given"
+
+
+def _clone(address: str, place: Path) -> str:
+    """Fetches a repository, without a work tree; why it could not be, or "". One that is there is replaced."""
+    passing = place.with_name(f".{place.name}-{os.getpid()}")
+    command = ["git", *_settings(), "clone", "--quiet", "--bare", "--template=", "--no-tags"]
+    command += [f"--depth={DEPTH}", "--no-single-branch", "--", address, str(passing)]
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        ran = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=CLONE_SECONDS,
+            env=dict(os.environ) | QUIET | CLONING,
+        )
+        if ran.returncode:
+            return f"could not be cloned: {_line(ran.stderr)}"
+        shutil.rmtree(place, ignore_errors=True)
+        os.replace(passing, place)
+    except FileNotFoundError as error:
+        raise UsageError("git is not installed here: install it, or clone elsewhere") from error
+    except subprocess.TimeoutExpired:
+        return f"could not be cloned in {CLONE_SECONDS:g} s"
+    except OSError as error:
+        raise OutputFault(f"{place}: cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(passing, ignore_errors=True)
+    return ""
+
+
+# Which commit
+
+
+def branches(store: Path) -> list[Branch]:
+    """All branches, the remote's where both sides have one of a name, newest first."""
+    told = ask(
+        store,
+        "for-each-ref",
+        "--format=%(refname)%00%(objectname)%00%(tree)%00%(committerdate:unix)",
+        "refs/heads",
+        "refs/remotes/origin",
+    )
+    found: dict[str, Branch] = {}
+    for line in told.decode("utf-8", "surrogateescape").splitlines():
+        reference, commit, tree, seconds = line.split("\0")
+        name = reference.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/")
+        if name != "HEAD" and tree:
+            found[name] = Branch(name, commit, tree, int(seconds or 0))
+    return sorted(found.values(), key=lambda branch: (-branch.seconds, branch.name))
+
+
+def chosen(store: Path) -> tuple[Branch, tuple[str, ...]]:
+    """The branch to grade: the default one; the newest other one where the default is as it was handed out."""
+    found = branches(store)
+    if not found:
+        raise Unreadable("the repository holds no commit: nothing was handed in")
+    by_name = {branch.name: branch for branch in found}
+    default = by_name.get(_default(store)) or by_name.get("main") or by_name.get("master")
+    if default is None:
+        return found[0], (f"branch {shown(found[0].name)}: the default branch is not there",)
+    given = {branch.tree for branch in found if branch.name in PRISTINE}
+    untouched = default.tree in given
+    if not untouched and default.tree != _first_tree(store, default):
+        return default, ()
+    others = [
+        branch
+        for branch in found
+        if branch.name not in PRISTINE
+        and branch.tree not in given | {default.tree}
+        and branch.seconds >= default.seconds
+    ]
+    if not others:
+        return default, ("nothing was changed since it was handed out",) if untouched else ()
+    name, usual = shown(others[0].name), shown(default.name)
+    return others[0], (f"branch {name}, not {usual}: {usual} is as it was handed out",)
+
+
+def _default(store: Path) -> str:
+    for reference in ("refs/remotes/origin/HEAD", "HEAD"):
+        with contextlib.suppress(Unreadable):
+            told = ask(store, "symbolic-ref", "--quiet", reference).decode(
+                "utf-8", "surrogateescape"
+            )
+            return told.strip().removeprefix("refs/heads/").removeprefix("refs/remotes/origin/")
+    return ""
+
+
+def _first_tree(store: Path, branch: Branch) -> str:
+    """The files of the branch's first commit, which are those that were handed out."""
+    told = ask(store, "rev-list", "--max-parents=0", "--first-parent", branch.commit).split()
+    return ask(store, "rev-parse", f"{told[-1].decode()}^{{tree}}").decode().strip() if told else ""
+
+
+def handed_in(store: Path, branch: Branch, deadline: str) -> tuple[str, int, tuple[str, ...]]:
+    """The last commit of a branch before the deadline and its time; the very last where none is before it."""
+    notes: tuple[str, ...] = ()
+    commit = branch.commit
+    if deadline:
+        before = f"--before={int(dt.datetime.fromisoformat(deadline).timestamp())}"
+        found = ask(store, "rev-list", "-1", before, branch.commit).decode().strip()
+        if not found:
+            notes = ("no commit is from before the deadline: the last one is graded",)
+        elif found != commit:
+            later = int(ask(store, "rev-list", "--count", f"{found}..{commit}"))
+            many = (
+                "1 commit after the deadline is"
+                if later == 1
+                else f"{later} commits after the deadline are"
+            )
+            notes = (f"{many} left out",)
+            commit = found
+    when = int(ask(store, "rev-list", "-1", "--no-commit-header", "--format=%ct", commit))
+    return commit, when, notes
+
+
+# Its files
+
+
+def extract(store: Path, commit: str, target: Path) -> dict[str, str]:
+    """Writes the plain files of a commit into a folder of ours; what is not written, and why."""
+    listed = ask(store, "ls-tree", "-r", "-z", "--long", "--full-tree", commit).split(b"\0")[:-1]
+    if len(listed) > MAX_ENTRIES:
+        raise Unreadable(f"{len(listed)} files; {MAX_ENTRIES} are allowed")
+    wanted: list[tuple[str, PurePosixPath]] = []
+    left_out: dict[str, str] = {}
+    total = 0
+    for line in listed:
+        about, _, raw = line.partition(b"\t")
+        mode, _, name_of, size = about.decode().split()
+        name = raw.decode("utf-8", "backslashreplace")
+        path = PurePosixPath(name)
+        if mode not in ("100644", "100755") or not size.isdigit():
+            kind = {"120000": "symbolic link", "160000": "submodule"}.get(mode, "special file")
+            left_out[name] = f"it is a {kind}"
+        elif int(size) > MAX_FILE:
+            left_out[name] = f"{int(size) >> 20} MiB"
+        elif ".." in path.parts or path.is_absolute() or ".git" in map(str.lower, path.parts):
+            left_out[name] = "it has no name that is safe"
+        else:
+            wanted.append((name_of, path))
+            total += int(size)
+    if total > MAX_UNPACKED:
+        raise Unreadable(f"{total >> 20} MiB of files; {MAX_UNPACKED >> 20} MiB are allowed")
+    _write(ask(store, "cat-file", "--batch", given=_lines(wanted)), wanted, target)
+    return left_out
+
+
+def _lines(wanted: Sequence[tuple[str, PurePosixPath]]) -> bytes:
+    return "".join(f"{name}\n" for name, _ in wanted).encode()
+
+
+def _write(told: bytes, wanted: Sequence[tuple[str, PurePosixPath]], target: Path) -> None:
+    """The objects of `cat-file --batch`, one after another: a line with the size, the bytes, a line end."""
+    at = 0
+    for name, path in wanted:
+        end = told.find(b"\n", at)
+        words = told[at:end].split()
+        if end < 0 or len(words) != 3 or words[0].decode() != name:
+            raise Unreadable(f"git cannot read it: {shown(str(path))} is missing")
+        size = int(words[2])
+        place = target / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("xb") as file:
+            file.write(told[end + 1 : end + 1 + size])
+        at = end + 1 + size + 1

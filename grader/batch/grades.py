@@ -1,0 +1,102 @@
+"""The grades of a module: for each student the one hand-in that counts, and in which state it is.
+
+What is made of a gradebook begins here. Nothing is read or written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+
+import msgspec
+
+from grader.batch.book import GRADED, HELD, NOT_GRADABLE, WAITING
+from grader.batch.model import Row, Student
+from grader.batch.roster import Roster
+
+MISSING = "missing"
+CENT = Decimal("0.01")
+
+
+class Grade(msgspec.Struct, frozen=True):
+    """A student's grade. row: None for a student of the roster who handed nothing in; attempts: how many
+    hand-ins there are of this student."""
+
+    student: Student
+    row: Row | None = None
+    attempts: int = 0
+
+
+def grades(rows: Sequence[Row], roster: Roster | None = None) -> list[Grade]:
+    """One for each student: in the order of the roster, and then by name. A group's hand-in is each member's.
+
+    Of several hand-ins that count, the latest one makes the grade. One of nobody known stands for itself.
+    """
+    listed = {entry.student.id: entry.student for entry in roster.entries} if roster else {}
+    people = dict(listed)
+    mine: dict[str, list[Row]] = {}
+    for row in rows:
+        for student in row.hand_in.students or (Student(row.hand_in.id),):
+            people.setdefault(student.id, student)
+            mine.setdefault(student.id, []).append(row)
+    others = sorted(
+        (student for student in people.values() if student.id not in listed),
+        key=lambda student: (student.name.casefold() or student.id.casefold(), student.id),
+    )
+    return [
+        Grade(student, _counting(mine.get(student.id, [])), len(mine.get(student.id, [])))
+        for student in (*listed.values(), *others)
+    ]
+
+
+def _counting(rows: list[Row]) -> Row | None:
+    counting = [row for row in rows if row.counts] or rows
+    return max(counting, key=_when, default=None)
+
+
+def _when(row: Row) -> tuple[int, str, str]:
+    return (row.hand_in.attempt, row.hand_in.received, row.hand_in.id)
+
+
+def state(row: Row | None) -> str:
+    """`graded`, `held`, `not gradable`, `waiting`, or `missing`."""
+    if row is None:
+        return MISSING
+    if row.report is not None:
+        return HELD if score(row) is None else GRADED
+    if row.hand_in.problem:
+        return NOT_GRADABLE
+    return WAITING if row.problem == "not graded yet" else HELD
+
+
+def score(row: Row | None) -> Decimal | None:
+    """The points that count, to the cent; None where there are none: nothing is a zero that nobody gave."""
+    if row is None or row.report is None or row.report.score is None:
+        return None
+    return rounded(row.standing.score if row.standing else row.report.score)
+
+
+def rounded(value: float) -> Decimal:
+    """To two decimals, a half up; the dust of binary fractions is no reason to round down."""
+    exact = Decimal(repr(round(value, 6))).quantize(CENT, ROUND_HALF_UP)
+    return exact.quantize(Decimal(1)) if exact == exact.to_integral() else exact.normalize()
+
+
+def tasks(rows: Iterable[Row]) -> dict[str, float]:
+    """The points of each task, in the order of the first report that has it."""
+    found: dict[str, float] = {}
+    for row in rows:
+        for task in row.report.tasks if row.report else ():
+            found.setdefault(task.id, task.max_score)
+    return found
+
+
+def best(rows: Iterable[Row]) -> Decimal | None:
+    """The points of the module; None where nothing is graded."""
+    points = [row.report.max_score for row in rows if row.report]
+    return rounded(max(points)) if points else None
+
+
+def title(rows: Iterable[Row], module: str) -> str:
+    """The module's title, or its name where nothing is graded."""
+    return next((row.report.title for row in rows if row.report), module)

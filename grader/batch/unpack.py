@@ -1,0 +1,137 @@
+"""A downloaded zip of a whole class, unpacked below a folder of ours.
+
+Plain files under plain names only, counted in real bytes. What is too large is not unpacked; the archives of
+single students stay closed: `grader.intake` reads these.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import stat
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from grader.batch.entries import IGNORED, Source, too_large
+from grader.batch.names import file_name, slug, stem
+from grader.batch.scratch import filled
+from grader.errors import UsageError
+from grader.intake import MAX_ARCHIVE
+
+MAX_ENTRIES = 500_000
+MAX_UNPACKED = 64 << 30
+MAX_NAME = 200  # bytes of a name; file systems take 255
+BLOCK = 1 << 20
+
+
+def unpacked(source: Source) -> Source:
+    """The source, with its zip unpacked below the scratch folder; itself where it is no zip.
+
+    What an earlier run unpacked of the same zip is taken as it is. Raises UsageError for a zip that cannot be
+    read as a whole, or where there is no scratch folder.
+    """
+    if not source.path.is_file() or not zipfile.is_zipfile(source.path):
+        return source
+    if source.scratch is None:
+        raise UsageError(f"{source.path}: unpack this zip first, and name the folder")
+    try:
+        with zipfile.ZipFile(source.path) as opened:
+            target = source.scratch / f"{file_name(slug(stem(source.path.name)))}-{_digest(opened)}"
+            refused = filled(target, lambda folder: _extract(source.path, opened, folder))
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise UsageError(
+            f"{source.path}: the zip is damaged ({error}). Download it again"
+        ) from error
+    except OSError as error:
+        raise UsageError(f"{source.path}: cannot be read: {error.strerror}") from error
+    return msgspec.structs.replace(
+        source,
+        path=_root(target),
+        refused={str(target / place): why for place, why in refused.items()},
+    )
+
+
+def _digest(opened: zipfile.ZipFile) -> str:
+    """A few digits that are others where any file in the zip is another."""
+    told = [(m.filename, m.CRC, m.file_size, m.external_attr) for m in opened.infolist()]
+    return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()[:10]
+
+
+def _extract(archive: Path, opened: zipfile.ZipFile, target: Path) -> dict[str, str]:
+    """Writes the files; those that are not written, by their places in the folder, and why."""
+    refused: dict[str, str] = {}
+    left = MAX_UNPACKED
+    members = opened.infolist()
+    if len(members) > MAX_ENTRIES:
+        raise UsageError(f"{archive}: {len(members)} entries; {MAX_ENTRIES} are allowed")
+    for member in members:
+        place = _place(member.filename)
+        if place is None or member.is_dir():
+            continue
+        path = target / place
+        if stat.S_ISLNK(member.external_attr >> 16):
+            refused[str(place)] = "it is a symbolic link"
+            continue
+        if member.file_size > MAX_ARCHIVE:
+            refused[str(place)] = too_large(member.file_size)
+            continue
+        left -= member.file_size
+        if left < 0:
+            raise UsageError(
+                f"{archive}: more than {MAX_UNPACKED >> 30} GiB when unpacked. Split it"
+            )
+        why = _write(opened, member, path)
+        if why:
+            refused[str(place)] = why
+    return refused
+
+
+def _place(name: str) -> PurePosixPath | None:
+    """Where an entry goes; None for what goes nowhere. No part of it leads up or out."""
+    parts = [p for p in PurePosixPath(name.replace("\\", "/")).parts if p not in ("/", ".", "..")]
+    if not parts or any(part in IGNORED for part in parts):
+        return None
+    return PurePosixPath(*(_short(part.replace("\0", "")) for part in parts))
+
+
+def _short(name: str) -> str:
+    if len(name.encode("utf-8", "surrogateescape")) <= MAX_NAME:
+        return name
+    return file_name(name) + PurePosixPath(name).suffix[:10]
+
+
+def _write(opened: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> str:
+    """Writes one file; why it could not be read, or ""."""
+    if path.exists():
+        return "another file has the same name"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        return "a file has the name of its folder"
+    written = 0
+    try:
+        with opened.open(member) as inside, path.open("xb") as outside:
+            while block := inside.read(BLOCK):
+                written += len(block)
+                if written > member.file_size:
+                    raise zipfile.BadZipFile("more bytes than it says")
+                outside.write(block)
+    except OSError:
+        raise
+    except Exception as error:  # of zipfile, zlib and lzma, which have no root in common
+        with contextlib.suppress(OSError):
+            path.unlink()
+        return f"it is damaged in the download ({error})"
+    return ""
+
+
+def _root(target: Path) -> Path:
+    """The folder that holds the hand-ins: a zip may have one folder around all."""
+    names = list(target.iterdir())
+    if len(names) != 1 or not names[0].is_dir():
+        return target
+    below = list(names[0].iterdir())
+    # One folder with code in it is a class of one, and no folder around a class.
+    return target if any(path.suffix == ".py" for path in below) else names[0]

@@ -1,0 +1,358 @@
+"""The commands that make something of a gradebook: export, diff, page. None of them grades or changes it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from grader.cli.console import COURSE, check_output, complete_module, put, write_files, write_view
+from grader.errors import OutputFault, UsageError
+
+if TYPE_CHECKING:
+    from grader.batch.book import Book
+    from grader.batch.diff import Change
+    from grader.batch.model import Row
+    from grader.batch.roster import Roster
+
+GRADEBOOK = "gradebook.sqlite"
+MODULE = click.option(
+    "--module", "-m", shell_complete=complete_module, help="Where the gradebook holds several."
+)
+ROSTER = click.option(
+    "--roster", "roster_csv", type=click.Path(path_type=Path), metavar="CSV",
+    help="Who is in the course: its order, and who handed nothing in.",
+)  # fmt: skip
+RAW = click.option(
+    "--raw", is_flag=True, help="The points of the checks, without the course's terms."
+)
+
+
+@click.command("export", short_help="Make a gradebook's grades into what another system takes.")
+@click.argument("book", type=click.Path(path_type=Path))
+@click.option(
+    "--as",
+    "name",
+    help="canvas, csv, gradescope, jsonl, junit or moodle.",
+)
+@click.option("--output", "-o", type=click.Path(), help="A file (default: standard output).")
+@MODULE
+@ROSTER
+@click.option("--column", default="", help="The assignment's name in the other system.")
+@click.option("--bom", is_flag=True, help="Begin with the mark by which Excel knows UTF-8.")
+@click.option(
+    "--feedback",
+    type=click.Path(path_type=Path),
+    metavar="DIR|FILE.zip",
+    help="Write the reports, one file for each hand-in.",
+)
+@click.option(
+    "--form",
+    type=click.Choice(["html", "markdown", "json"]),
+    default="html",
+    show_default=True,
+    help="Of the feedback.",
+)
+@click.option(
+    "--for",
+    "system",
+    type=click.Choice(["folder", "canvas", "moodle"]),
+    default="folder",
+    show_default=True,
+    help="Whose names the feedback's files have.",
+)
+@click.option("--full", is_flag=True, help="Feedback with the checks that students do not see.")
+@RAW
+@COURSE
+def export(
+    book: Path,
+    name: str | None,
+    output: str | None,
+    module: str | None,
+    roster_csv: Path | None,
+    column: str,
+    bom: bool,
+    feedback: Path | None,
+    form: str,
+    system: str,
+    full: bool,
+    raw: bool,
+    course_dir: Path | None,
+) -> None:
+    """Writes the grades of BOOK, a gradebook or the folder that holds one.
+
+    \b
+    grade export out --as canvas -o canvas.csv
+    grade export out --feedback feedback.zip --for moodle
+    """
+    from grader.batch.exports import EXPORTS, Wanted
+    from grader.batch.grades import grades
+    from grader.course import unknown
+
+    if name is None and feedback is None:
+        raise UsageError(f"say what to make: --as {', '.join(EXPORTS)}; or --feedback DIR")
+    if name is not None and name not in EXPORTS:
+        raise UsageError(unknown("export", name, list(EXPORTS)))
+    if output not in (None, "-"):
+        check_output(str(output), "--output")
+    roster = _roster(roster_csv)
+    with opened(book) as kept:
+        module = chosen(kept, module)
+        rows = counted(kept, module, course_dir, raw=raw)
+    if feedback is not None:
+        _feedback(rows, feedback, form=form, system=system, full=full)
+    if name is not None:
+        made = EXPORTS[name](grades(enrolled(rows, roster), roster), Wanted(module, column))
+        write_view(("\ufeff" if bom else "") + made, output or "-")
+
+
+def _feedback(rows: list[Row], to: Path, *, form: str, system: str, full: bool) -> None:
+    from grader.bank import write_whole
+    from grader.batch.feedback import feedback, zipped
+
+    files, left_out = feedback(rows, form=form, system=system, full=full)
+    if to.suffix.lower() == ".zip":
+        check_output(str(to), "--feedback")
+        try:
+            write_whole(to.absolute(), zipped(files))
+        except OSError as error:
+            raise OutputFault(f"{to}: cannot be written: {error.strerror}") from error
+    elif to.exists() and not to.is_dir():
+        raise UsageError(f"--feedback: {to} is a file. Name a folder, or a file that ends in .zip")
+    else:
+        write_files(to, files)
+    for line in left_out:
+        click.echo(f"note: {line}", err=True)
+    click.echo(f"{to}: {len(files)} files", err=True)
+
+
+@click.command("diff", short_help="Compare two gradebooks: who gained, who lost, by which check.")
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@MODULE
+@click.option(
+    "--json",
+    "json_to",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write it as JSON; - for standard output.",
+)
+def diff(old: Path, new: Path, module: str | None, json_to: str | None) -> None:
+    """Tells what is another in NEW than in OLD: two gradebooks, such as of before and after a change of checks."""
+    from grader.batch.diff import compare
+
+    if json_to not in (None, "-"):
+        check_output(str(json_to), "--json")
+    with opened(new) as kept:
+        module = chosen(kept, module)
+        after = kept.rows(module)
+    with opened(old) as kept:
+        before = kept.rows(chosen(kept, module))
+    changes = compare(before, after)
+    if json_to is not None:
+        write_view(json.dumps(_as_json(module, changes), indent=2) + "\n", json_to)
+    if json_to != "-":
+        put("\n".join(_lines(changes, len({row.hand_in.id for row in (*before, *after)}))))
+
+
+@click.command("page", short_help="Make the page of a class from a gradebook.")
+@click.argument("book", type=click.Path(path_type=Path))
+@click.option(
+    "--output", "-o", type=click.Path(), help="A file (default: index.html beside the gradebook)."
+)
+@MODULE
+@ROSTER
+@RAW
+@COURSE
+def page(
+    book: Path,
+    output: str | None,
+    module: str | None,
+    roster_csv: Path | None,
+    raw: bool,
+    course_dir: Path | None,
+) -> None:
+    """Writes one HTML page on the class of BOOK, a gradebook or the folder that holds one.
+
+    Its lines lead to the reports in `reports/` beside the gradebook, where these are.
+    """
+    from grader.batch.grades import grades
+    from grader.batch.page import render
+
+    roster = _roster(roster_csv)
+    with opened(book) as kept:
+        module = chosen(kept, module)
+        rows = enrolled(counted(kept, module, course_dir, raw=raw), roster)
+        beside = kept.path.parent
+    to = output or str(beside / "index.html")
+    if to != "-":
+        check_output(to, "--output")
+    page_at = Path.cwd() if to == "-" else Path(to).absolute().parent
+    write_view(render(grades(rows, roster), module, _links(rows, beside, page_at)), to)
+    if to != "-":
+        put(to)
+
+
+def _links(rows: list[Row], beside: Path, page_at: Path) -> dict[str, str]:
+    """Addresses of the reports that are there, as seen from the page."""
+    import os
+    from urllib.parse import quote
+
+    from grader.batch.names import file_name
+
+    found = {}
+    for row in rows:
+        report = beside.absolute() / "reports" / f"{file_name(row.hand_in.id)}.html"
+        if report.is_file():
+            way = Path(os.path.relpath(report, page_at)).as_posix()
+            found[row.hand_in.id] = quote(way)
+    return found
+
+
+def _as_json(module: str, changes: list[Change]) -> dict[str, Any]:
+    from grader.batch.diff import by_check
+
+    return {
+        "schema": "backcheck/diff/1",
+        "module": module,
+        "changes": [
+            {
+                "hand_in": change.hand_in,
+                "before": {"status": change.before, "score": _number(change.old)},
+                "after": {"status": change.after, "score": _number(change.new)},
+                "gained": change.gained,
+                "lost": change.lost,
+                "changed": change.changed,
+            }
+            for change in changes
+        ],
+        "checks": [
+            {"check": key, "gained": gained, "lost": lost}
+            for key, gained, lost in by_check(changes)
+        ],
+    }
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _lines(changes: list[Change], hand_ins: int) -> list[str]:
+    from grader.batch.diff import by_check
+    from grader.report.text import count
+
+    gained = sum(change.points > 0 for change in changes)
+    lost = sum(change.points < 0 for change in changes)
+    lines = [
+        f"{count(hand_ins, 'hand-in')}: {gained} gained, {lost} lost, {len(changes)} changed in all"
+    ]
+    for change in changes:
+        lines.append(
+            f"{change.hand_in}  {_score(change.old, change.before)} -> {_score(change.new, change.after)}"
+        )
+        lines += [f"    - {key}" for key in change.lost]
+        lines += [f"    + {key}" for key in change.gained]
+        lines += [f"    ~ {key}" for key in change.changed]
+    moved = by_check(changes)
+    if moved:
+        lines.append("by check:")
+        lines += [f"    {key}: {up} gained, {down} lost" for key, up, down in moved]
+    return lines
+
+
+def _score(value: Any, state: str) -> str:
+    return f"{value}" if value is not None else state
+
+
+# A gradebook
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Book]:
+    """The gradebook that is at `path` or in that folder; none is made. Raises UsageError."""
+    from grader.batch.book import Book
+
+    file = path / GRADEBOOK if path.is_dir() else path
+    if not file.is_file():
+        raise UsageError(f"{file}: there is no gradebook. `grade batch` makes one")
+    with Book(file) as kept:
+        yield kept
+
+
+def chosen(kept: Book, module: str | None) -> str:
+    """The module that is meant: the only one, where none is named. Raises UsageError."""
+    from grader.course import unknown
+
+    modules = kept.modules()
+    if module is None and len(modules) == 1:
+        return modules[0]
+    if not modules:
+        raise UsageError(f"{kept.path}: the gradebook holds nothing yet")
+    if module is None:
+        raise UsageError(f"{kept.path}: name one of its modules: --module {', '.join(modules)}")
+    if module not in modules:
+        raise UsageError(f"{kept.path}: {unknown('module', module, modules)}")
+    return module
+
+
+def counted(kept: Book, module: str, course_dir: Path | None, *, raw: bool) -> list[Row]:
+    """The module's rows, each with what counts under the terms of the course, unless `raw`.
+
+    A gradebook may be read where its course is not: then nothing is applied, and that is said.
+    """
+    from grader.batch.standing import settled
+    from grader.course import find_course, load_terms
+
+    if raw:
+        return kept.rows(module)
+    try:
+        course = find_course(Path.cwd(), course_dir)
+    except UsageError:
+        if course_dir is not None:
+            raise
+        click.echo(
+            "note: no course is here, so no terms are applied. Name it with --course", err=True
+        )
+        return kept.rows(module)
+    # Late days are shared by all modules.
+    rows = [row for name in kept.modules() for row in kept.rows(name)]
+    return [row for row in settled(rows, load_terms(course)) if row.module == module]
+
+
+def _roster(path: Path | None) -> Roster | None:
+    from grader.batch import roster
+
+    if path is None:
+        return None
+    found = roster.read(path)
+    for line in found.warnings:
+        click.echo(f"note: {line}", err=True)
+    return found
+
+
+def enrolled(rows: list[Row], roster: Roster | None) -> list[Row]:
+    """The rows with the roster's students, and a note on who is not in it."""
+    import msgspec
+
+    from grader.batch.model import Class
+    from grader.batch.roster import joined
+
+    if roster is None:
+        return rows
+    found = joined(
+        Class("", "", tuple(row.hand_in for row in rows)),
+        msgspec.structs.replace(roster, warnings=()),
+    )
+    for line in found.warnings:
+        click.echo(f"note: {line}", err=True)
+    return [
+        msgspec.structs.replace(row, hand_in=hand_in)
+        for row, hand_in in zip(rows, found.hand_ins, strict=True)
+    ]
+
+
+COMMANDS = (export, diff, page)

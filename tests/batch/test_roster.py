@@ -1,0 +1,87 @@
+"""The roster is read as any system writes it, and nobody is matched by a guess."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grader.batch import roster
+from grader.batch.model import Class, HandIn, Student
+from grader.errors import UsageError
+
+LINES = [
+    "Student Name;SIS User ID;E-Mail;Sections;GitHub Username",
+    '"Lovelace, Ada";0101;Ada@Example.org;A;ada-l',
+    "Emmy Noether;0102;emmy@example.org;B;noether",
+    "Kurt Gödel;0103;kurt@example.org;B;",
+    "Emmy Noether;0102;again@example.org;B;",
+    ";;;;",
+    ";;;B;",
+]
+
+
+def written(path: Path, lines: list[str], encoding: str = "utf-8-sig") -> Path:
+    path.write_text("\r\n".join(lines), encoding=encoding)
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+def test_a_roster_reads_the_same_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    found = roster.read(written(tmp_path / "r.csv", LINES, encoding))
+    assert [e.student for e in found.entries] == [
+        Student("0101", "Lovelace, Ada", "Ada@Example.org", "A"),
+        Student("0102", "Emmy Noether", "emmy@example.org", "B"),
+        Student("0103", "Kurt Gödel", "kurt@example.org", "B"),
+    ]
+    assert found.entries[0].handles == ("ada-l",)
+    assert len(found.warnings) == 2
+    assert "again" in found.warnings[0]
+
+
+def test_first_and_last_names_make_a_name(tmp_path: Path) -> None:
+    found = roster.read(
+        written(tmp_path / "r.csv", ["First name,Last name,ID number", "Ada,Lovelace,7"])
+    )
+    assert found.entries[0].student == Student("7", "Ada Lovelace")
+
+
+def test_a_file_without_students_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="line 1"):
+        roster.read(written(tmp_path / "r.csv", ["points,date", "1,2"]))
+
+
+def taken(*students: Student) -> Class:
+    hand_ins = tuple(HandIn(s.id.lower(), (s,), "/x") for s in students)
+    return Class("folder", "", hand_ins)
+
+
+@pytest.mark.parametrize(
+    ("known_as", "number"),
+    [
+        (Student("0101"), "0101"),
+        (Student("x", "", "ADA@example.org"), "0101"),
+        (Student("hw1-ada-l"), "0101"),
+        (Student("x", "Ada Lovelace"), "0101"),
+        (Student("x", "lovelaceada"), "0101"),
+        (Student("godel", "KURT GO\u0308DEL"), "0103"),
+        (Student("noether"), "0102"),
+        (Student("x", "Emmy"), "x"),
+        (Student("101"), "101"),
+    ],
+)
+def test_who_is_who(tmp_path: Path, known_as: Student, number: str) -> None:
+    people = roster.read(written(tmp_path / "r.csv", LINES))
+    found = roster.joined(taken(known_as), people)
+    assert found.hand_ins[0].students[0].id == number
+    unknown = [line for line in found.warnings if "not in the roster" in line]
+    assert bool(unknown) == (number == known_as.id and number != "0101")
+    assert len(found.absent) == (3 if unknown else 2)
+
+
+def test_two_of_one_name_are_matched_by_nothing_but_more(tmp_path: Path) -> None:
+    lines = ["id,name", "1,Ada Lovelace", "2,Ada Lovelace"]
+    people = roster.read(written(tmp_path / "r.csv", lines))
+    found = roster.joined(taken(Student("x", "Ada Lovelace"), Student("2", "Ada Lovelace")), people)
+    assert [h.students[0].id for h in found.hand_ins] == ["x", "2"]
+    assert [s.id for s in found.absent] == ["1"]

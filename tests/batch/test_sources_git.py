@@ -1,0 +1,162 @@
+"""Students' repositories: the right branch and commit are graded, and nothing of a repository is run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from grader.batch import sources
+
+pytestmark = pytest.mark.skipif(
+    subprocess.run(["git", "--version"], capture_output=True).returncode != 0, reason="no git here"
+)
+
+
+def git(folder: Path, *words: str, day: int = 1) -> str:
+    when = f"2026-10-{day:02}T12:00:00+00:00"
+    whom = {"NAME": "Ada Lovelace", "EMAIL": "ada@example.org", "DATE": when}
+    told = {
+        f"GIT_{who}_{key}": text for who in ("AUTHOR", "COMMITTER") for key, text in whom.items()
+    }
+    told |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+    ran = subprocess.run(
+        ["git", "-C", str(folder), *words],
+        env=dict(os.environ) | told,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return ran.stdout
+
+
+def commit(folder: Path, text: str, day: int, name: str = "warmup.py") -> None:
+    (folder / name).write_text(text)
+    git(folder, "add", "-A", day=day)
+    git(folder, "commit", "-q", "-m", "work", day=day)
+
+
+def repository(folder: Path, *texts: str) -> Path:
+    """One commit for each text, on the first days of October 2026."""
+    folder.mkdir(parents=True)
+    git(folder, "init", "-q", "-b", "main")
+    for day, text in enumerate(texts, 1):
+        commit(folder, text, day)
+    return folder
+
+
+def test_the_last_commit_before_the_deadline_is_handed_in(tmp_path: Path) -> None:
+    repository(tmp_path / "in" / "ada", "given", "mine", "too late", "later still")
+    found = sources.read(
+        tmp_path / "in", scratch=tmp_path / "scratch", deadline="2026-10-02T23:59:00+00:00"
+    )
+    assert found.kind == "git"
+    (hand_in,) = found.hand_ins
+    assert (Path(hand_in.path) / "warmup.py").read_text() == "mine"
+    assert hand_in.received == "2026-10-02T12:00:00+00:00"
+    assert any("2 commits after the deadline" in note for note in hand_in.notes)
+    (latest,) = sources.read(tmp_path / "in", scratch=tmp_path / "scratch").hand_ins
+    assert (Path(latest.path) / "warmup.py").read_text() == "later still"
+
+
+def test_a_branch_is_graded_where_main_is_as_it_was_handed_out(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "in" / "ada", "given")
+    git(folder, "branch", "feedback")
+    for day, name in ((3, "old"), (5, "solution")):
+        git(folder, "checkout", "-q", "-b", name, "main")
+        commit(folder, name, day)
+    git(folder, "checkout", "-q", "main")
+    repository(tmp_path / "in" / "emmy", "given", "mine")
+    git(tmp_path / "in" / "emmy", "checkout", "-q", "-b", "try")
+    commit(tmp_path / "in" / "emmy", "a try", 9)
+    git(tmp_path / "in" / "emmy", "checkout", "-q", "main")
+    kurt = repository(tmp_path / "in" / "kurt", "a draft")
+    git(kurt, "branch", "-m", "draft")
+    git(kurt, "checkout", "-q", "--orphan", "main")
+    commit(kurt, "all in one commit", 4)
+    found = sources.read(tmp_path / "in", scratch=tmp_path / "scratch")
+    ada, emmy, third = found.hand_ins
+    assert (Path(third.path) / "warmup.py").read_text() == "all in one commit"
+    assert (Path(ada.path) / "warmup.py").read_text() == "solution"
+    assert (Path(emmy.path) / "warmup.py").read_text() == "mine"
+    assert [line for line in found.warnings if "branch solution, not main" in line]
+    assert len(found.warnings) == 1
+
+
+def test_nothing_of_a_repository_is_run_or_obeyed(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "in" / "ada", "given", "mine")
+    touched = tmp_path / "touched"
+    (folder / ".gitattributes").write_text("*.py filter=evil export-ignore\n")
+    (folder / "link").symlink_to("/etc/passwd")
+    commit(folder, "mine", 3, "more.py")
+    script = f"#!/bin/sh\ntouch {touched}\n"
+    for name in ("post-checkout", "reference-transaction", "post-index-change"):
+        hook = folder / ".git" / "hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(script)
+        hook.chmod(0o755)
+    program = tmp_path / "program"
+    program.write_text(script)
+    program.chmod(0o755)
+    for key in ("core.fsmonitor", "filter.evil.smudge", "core.pager", "core.sshCommand"):
+        git(folder, "config", key, str(program))
+    git(folder, "config", "remote.origin.promisor", "true")
+    git(folder, "config", "remote.origin.url", f"ext::{program}")
+    touched.unlink(missing_ok=True)
+    (hand_in,) = sources.read(tmp_path / "in", scratch=tmp_path / "scratch").hand_ins
+    assert not hand_in.problem
+    assert not touched.exists()
+    assert sorted(p.name for p in Path(hand_in.path).iterdir()) == [
+        ".gitattributes",
+        "more.py",
+        "warmup.py",
+    ]
+    assert any("link" in note for note in hand_in.notes)
+
+
+def test_a_git_that_points_elsewhere_is_no_repository(tmp_path: Path) -> None:
+    elsewhere = repository(tmp_path / "other", "a secret")
+    for name in ("emmy", "kurt"):
+        repository(tmp_path / "in" / name, "given")
+    (tmp_path / "in" / "ada").mkdir()
+    (tmp_path / "in" / "ada" / ".git").write_text(f"gitdir: {elsewhere / '.git'}\n")
+    found = sources.read(tmp_path / "in", scratch=tmp_path / "scratch")
+    assert [h.id for h in found.hand_ins] == ["emmy", "kurt"]
+    assert any("ada" in line for line in found.warnings)
+
+
+def test_clones_are_graded_as_they_lie_where_nothing_may_be_written(tmp_path: Path) -> None:
+    repository(tmp_path / "in" / "ada", "mine")
+    found = sources.read(tmp_path / "in")
+    assert (found.kind, found.hand_ins[0].path) == ("folder", str(tmp_path / "in" / "ada"))
+
+
+def test_an_empty_or_broken_repository_is_one_problem(tmp_path: Path) -> None:
+    repository(tmp_path / "in" / "empty")
+    broken = repository(tmp_path / "in" / "broken", "given")
+    for path in (broken / ".git" / "objects").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    repository(tmp_path / "in" / "ada", "mine")
+    ada, broke, empty = sources.read(tmp_path / "in", scratch=tmp_path / "scratch").hand_ins
+    assert not ada.problem
+    assert "cannot read" in broke.problem
+    assert "no commit" in empty.problem
+
+
+def test_a_list_of_addresses_is_cloned(tmp_path: Path) -> None:
+    one = repository(tmp_path / "a" / "hw-ada", "given", "mine")
+    repository(tmp_path / "hw-emmy", "hers")
+    (tmp_path / "class.txt").write_text(
+        f"# ours\nfile://{one}\nhw-emmy  # beside this file\nfile://{tmp_path}/gone\n"
+    )
+    found = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch")
+    assert found.kind == "git"
+    gone, ada, emmy = found.hand_ins
+    assert (Path(ada.path) / "warmup.py").read_text() == "mine"
+    assert (Path(emmy.path) / "warmup.py").read_text() == "hers"
+    assert "could not be cloned" in gone.problem
+    again = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch")
+    assert again == found
