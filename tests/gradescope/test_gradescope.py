@@ -40,12 +40,16 @@ Run = Callable[..., dict[str, Any]]
 
 
 def zip_of(
-    folder: Path, checks: str = CHECKS, reference: str = REFERENCE, **settings: Any
+    folder: Path,
+    checks: str = CHECKS,
+    reference: str = REFERENCE,
+    limits: str = "check_seconds: 15",
+    **settings: Any,
 ) -> bytes:
     """The zip of a tiny course. Its reference has no `later`, unless it is given one."""
     changed = {
         "assignments/sums/checks.py": checks,
-        "assignments/sums/module.yaml": MODULE.replace("check_seconds: 0.5", "check_seconds: 15"),
+        "assignments/sums/module.yaml": MODULE.replace("check_seconds: 0.5", limits),
         "reference/work.py": dedented(reference) + "\n\ndef later(x):\n    return x\n",
     }
     course = make_course(folder, changed)
