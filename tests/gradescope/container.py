@@ -2,7 +2,8 @@
 engine's default profile, and /autograder laid out from the zip.
 
 What `setup.sh` would install is this machine's Python and its packages, at the place where `setup.sh` makes its
-environment. The shell and its tools are this machine's, bound read-only.
+environment; or `setup.sh` itself is run, with a folder of wheels for want of a network. The shell and its tools are
+this machine's, bound read-only.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import base64
 import contextlib
 import csv
+import hashlib
 import io
 import os
+import platform
 import shutil
 import tarfile
 import tempfile
@@ -25,7 +28,7 @@ from grader.sandbox import image
 
 MEMORY = 768 << 20
 REPOSITORY = "backcheck-gradescope"
-SITE = f"{image.HOME}/lib/python{'.'.join(image.platform.python_version_tuple()[:2])}/site-packages"
+SITE = f"{image.HOME}/lib/python{'.'.join(platform.python_version_tuple()[:2])}/site-packages"
 SHELL = tuple(p for p in ("/usr", "/bin", "/lib", "/lib64") if os.path.isdir(p))
 
 
@@ -41,20 +44,23 @@ class Ran(NamedTuple):
     killed: bool
 
 
-def image_of(client: Any) -> str:
-    """The image, made where it is not there yet; its name."""
-    name = f"{REPOSITORY}:{image.tag(NEEDED).partition(':')[2]}"
+def image_of(client: Any, installed: bool = True) -> str:
+    """The image, made where it is not there yet; its name. installed: whether it is as `setup.sh` leaves it,
+    else it is empty."""
+    version = image.tag(NEEDED).partition(":")[2] if installed else "empty"
+    name = f"{REPOSITORY}:{version}"
     if any(name in stored.tags for stored in client.images.list(name=REPOSITORY)):
         return name
     with tempfile.TemporaryDirectory() as room:
         root = Path(room) / "root"
-        image.fill(root, NEEDED)
-        home = root / image.HOME[1:]
-        (home / "bin" / "python").symlink_to("python3")
-        (home / "site").rename(root / SITE[1:])
+        if installed:
+            image.fill(root, NEEDED)
+            home = root / image.HOME[1:]
+            (home / "bin" / "python").symlink_to("python3")
+            (home / "site").rename(root / SITE[1:])
         for folder in SHELL:
             shutil.rmtree(root / folder[1:], ignore_errors=True)  # this machine's are bound there
-            (root / folder[1:]).mkdir()
+            (root / folder[1:]).mkdir(parents=True)
         archive = Path(room) / "image.tar"
         with open(archive, "wb") as file:
             image.pack(root, file)
@@ -62,15 +68,15 @@ def image_of(client: Any) -> str:
             client.api.import_image_from_stream(
                 iter(lambda: file.read(1 << 20), b""),
                 repository=REPOSITORY,
-                tag=name.partition(":")[2],
-                changes=[f"ENV LD_LIBRARY_PATH={image.HOME}/libraries", "WORKDIR /autograder"],
+                tag=version,
+                changes=["WORKDIR /autograder"],
             )
     return name
 
 
-def laid_out(archive: bytes, files: dict[str, bytes], metadata: bytes = b"{}") -> bytes:
-    """What lies in the container, as a tar: /autograder after the image was built and `files` were handed in,
-    and the wheel where pip would have put it."""
+def laid_out(archive: bytes, files: dict[str, bytes], metadata: bytes, *, installed: bool) -> bytes:
+    """What lies in the container, as a tar: /autograder after the image was built and `files` were handed in.
+    installed: with the wheel where pip would have put it."""
     room = io.BytesIO()
     with tarfile.open(fileobj=room, mode="w") as tar:
 
@@ -92,21 +98,21 @@ def laid_out(archive: bytes, files: dict[str, bytes], metadata: bytes = b"{}") -
                 put(f"autograder/source/{entry.filename}", data, entry.external_attr >> 16 & 0o777)
                 if entry.filename == "run_autograder":
                     put("autograder/run_autograder", data, 0o755)
-                if entry.filename.endswith(".whl"):
+                if entry.filename.endswith(".whl") and installed:
                     with zipfile.ZipFile(io.BytesIO(data)) as wheel:
-                        for name in installed(wheel):
+                        for name in names_in(wheel):
                             put(f"{SITE[1:]}/{name}", wheel.read(name), 0o644)
     return room.getvalue()
 
 
-def installed(wheel: zipfile.ZipFile) -> list[str]:
+def names_in(wheel: zipfile.ZipFile) -> list[str]:
     """The names in a wheel, whose record is held against its bytes as pip does."""
     (record,) = (name for name in wheel.namelist() if name.endswith("/RECORD"))
     rows = {row[0]: row[1] for row in csv.reader(wheel.read(record).decode().splitlines())}
     assert rows.keys() == set(wheel.namelist())
     for name, said in rows.items():
         if said:
-            digest = image.hashlib.sha256(wheel.read(name)).digest()
+            digest = hashlib.sha256(wheel.read(name)).digest()
             assert said == f"sha256={base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}", name
     return list(rows)
 
@@ -119,26 +125,37 @@ def run(
     metadata: bytes = b"{}",
     seconds: float = 300,
     memory: int = MEMORY,
+    wheels: Path | None = None,
 ) -> Ran:
     """What `run_autograder` does in the container with that zip and these files handed in.
 
-    seconds: after which the container is ended; memory: bytes that it may hold.
+    seconds: after which the container is ended; memory: bytes that it may hold; wheels: what `setup.sh`
+    installs from, which is run first then.
     """
+    environment = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PYTHONTZPATH": "",  # small images have no list of time zones
+    }
+    volumes = {folder: {"bind": folder, "mode": "ro"} for folder in SHELL}
+    command = "/autograder/run_autograder"
+    if wheels is None:
+        environment["LD_LIBRARY_PATH"] = f"{image.HOME}/libraries"
+    else:
+        environment |= {"PIP_FIND_LINKS": "/wheels", "PIP_NO_INDEX": "1"}
+        volumes[str(wheels)] = {"bind": "/wheels", "mode": "ro"}
+        command = f"/autograder/source/setup.sh && {command}"
     container = client.containers.create(
-        image_of(client),
-        ["/autograder/run_autograder"],
+        image_of(client, installed=wheels is None),
+        ["/bin/sh", "-c", command],
         user="0:0",
         network_mode="none",
         mem_limit=memory,
         nano_cpus=500_000_000,
-        environment={
-            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "PYTHONTZPATH": "",  # small images have no list of time zones
-        },
-        volumes={folder: {"bind": folder, "mode": "ro"} for folder in SHELL},
+        environment=environment,
+        volumes=volumes,
     )
     try:
-        container.put_archive("/", laid_out(archive, files, metadata))
+        container.put_archive("/", laid_out(archive, files, metadata, installed=wheels is None))
         began = time.monotonic()
         container.start()
         peak, over = 0, False

@@ -8,6 +8,8 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,6 +123,42 @@ def test_a_warm_up_that_is_not_right_loses_its_own_checks(
     assert 0 <= sent["score"] < 100
     wrong = {name for name, outcome in outcomes(sent).items() if outcome != "passed"}
     assert all("Sin" in name for name in wrong) if edit == "a bug" else wrong
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pinned packages as pip finds them here, for the container has no network."""
+    folder = tmp_path_factory.mktemp("wheels")
+    (folder / "requirements.txt").write_text(gradescope.requirements())
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+    ]
+    ran = subprocess.run(
+        [*pip, "-r", folder / "requirements.txt", "-d", folder], capture_output=True, text=True
+    )
+    if ran.returncode:
+        pytest.skip(f"the pinned packages cannot be had here: {ran.stderr[-300:]}")
+    return folder
+
+
+@thorough
+def test_setup_sh_installs_what_the_run_needs(
+    handed: Handed, archives: Callable[[str], bytes], wheels: Path
+) -> None:
+    found = subprocess.run(["/usr/bin/python3.11", "-c", "import ensurepip"], capture_output=True)
+    if found.returncode:
+        pytest.skip("this machine's own Python is not one that setup.sh takes without a network")
+    sent, ran = handed(archives("warmup"), files_of(PROJECT / "reference"), wheels=wheels)
+    assert "Successfully installed backcheck" in ran.output
+    assert sent["score"] == 100
+    assert sent["extra_data"]["sandbox"] == "jail"
 
 
 # Uploads and times
