@@ -84,18 +84,21 @@ def graded(
     course = load_course(root / "source" / "course")
     terms = terms_for(settings, metadata)
     latest: list[Report] = []
+    ended = ""
 
-    def so_far(report: Report, *, first: str = "") -> None:
-        latest[:] = [report]
+    def record(report: Report) -> dict[str, Any]:
         under = standing(report, terms, settings.module, metadata)
         # Where every check is shown, the standing tells it.
-        told_already = under.standing is not None and not hides(report)
-        lines = (
-            [] if told_already else late_lines(due_of(terms, settings.module, metadata), metadata)
-        )
+        due = due_of(terms, settings.module, metadata)
+        lines = [] if under.standing and not hides(report) else late_lines(due, metadata)
         if under.standing and under.standing.late_seconds and terms and terms.late.tokens:
             lines.append(WITHOUT_LATE_DAYS)
-        written(target, sent(under, metadata, [first, *lines] if first else lines))
+        return sent(under, metadata, [ended, *lines] if ended else lines)
+
+    def so_far(report: Report) -> None:
+        latest[:] = [report]
+        with contextlib.suppress(OSError):  # student code may have filled the disk
+            written(target, record(report))
 
     box = None
     try:
@@ -106,25 +109,21 @@ def graded(
                 handed_in(root / "submission"), assignment.expects, assignment.also
             )
             box = open_box(None, course, ready, progress)
-            so_far(
+            latest[:] = [
                 grade_one(
                     course, ready, submission, box, seed=None, progress=progress, so_far=so_far
                 )
-            )
+            ]
     except OutOfTime:
         allowed = f"{settings.minutes:g} minutes"
         if latest:
-            so_far(
-                latest[0],
-                first=f"Grading had to end after {allowed}: what was not reached counts as 0.",
-            )
+            ended = f"Grading had to end after {allowed}: what was not reached counts as 0."
         else:
-            written(
-                target, told(f"Grading ended after {allowed}, before the first check was done.")
-            )
+            ended = f"Grading ended after {allowed}, before the first check was done."
     finally:
         if box is not None:
-            box.close()
+            box.close()  # which gives back what student code has filled
+    written(target, record(latest[0]) if latest else told(ended))
 
 
 def handed_in(folder: Path) -> Path:

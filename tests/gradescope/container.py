@@ -27,6 +27,7 @@ from grader.platforms.gradescope import NEEDED
 from grader.sandbox import image
 
 MEMORY = 768 << 20
+CUT = "-- results --"
 REPOSITORY = "backcheck-gradescope"
 SITE = f"{image.HOME}/lib/python{'.'.join(platform.python_version_tuple()[:2])}/site-packages"
 SHELL = tuple(p for p in ("/usr", "/bin", "/lib", "/lib64") if os.path.isdir(p))
@@ -74,9 +75,11 @@ def image_of(client: Any, installed: bool = True) -> str:
     return name
 
 
-def laid_out(archive: bytes, files: dict[str, bytes], metadata: bytes, *, installed: bool) -> bytes:
+def laid_out(
+    archive: bytes, files: dict[str, bytes], metadata: bytes, *, installed: bool, apart: bool
+) -> bytes:
     """What lies in the container, as a tar: /autograder after the image was built and `files` were handed in.
-    installed: with the wheel where pip would have put it."""
+    installed: with the wheel where pip would have put it; apart: the results do not lie in /tmp."""
     room = io.BytesIO()
     with tarfile.open(fileobj=room, mode="w") as tar:
 
@@ -88,7 +91,12 @@ def laid_out(archive: bytes, files: dict[str, bytes], metadata: bytes, *, instal
 
         for folder in ("autograder", "autograder/source", "autograder/submission", "tmp"):
             put(folder, None, 0o1777 if folder == "tmp" else 0o755)
-        put("autograder/results", None, 0o755)
+        if apart:
+            put("autograder/results", None, 0o755)
+        else:
+            link = tarfile.TarInfo("autograder/results")
+            link.type, link.linkname = tarfile.SYMTYPE, "/tmp/results"
+            tar.addfile(link)
         put("autograder/submission_metadata.json", metadata, 0o644)
         for name, data in files.items():
             put(f"autograder/submission/{name}", data, 0o644)
@@ -126,11 +134,12 @@ def run(
     seconds: float = 300,
     memory: int = MEMORY,
     wheels: Path | None = None,
+    disk: int | None = None,
 ) -> Ran:
     """What `run_autograder` does in the container with that zip and these files handed in.
 
     seconds: after which the container is ended; memory: bytes that it may hold; wheels: what `setup.sh`
-    installs from, which is run first then.
+    installs from, which is run first then; disk: MiB that /tmp and the results have together.
     """
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -144,6 +153,8 @@ def run(
         environment |= {"PIP_FIND_LINKS": "/wheels", "PIP_NO_INDEX": "1"}
         volumes[str(wheels)] = {"bind": "/wheels", "mode": "ro"}
         command = f"/autograder/source/setup.sh && {command}"
+    if disk is not None:
+        command = f"mkdir /tmp/results && {command} && echo {CUT} && cat /tmp/results/results.json"
     container = client.containers.create(
         image_of(client, installed=wheels is None),
         ["/bin/sh", "-c", command],
@@ -153,9 +164,11 @@ def run(
         nano_cpus=500_000_000,
         environment=environment,
         volumes=volumes,
+        tmpfs={} if disk is None else {"/tmp": f"size={disk}m,mode=1777"},
     )
     try:
-        container.put_archive("/", laid_out(archive, files, metadata, installed=wheels is None))
+        laid = laid_out(archive, files, metadata, installed=wheels is None, apart=disk is None)
+        container.put_archive("/", laid)
         began = time.monotonic()
         container.start()
         peak, over = 0, False
@@ -169,9 +182,10 @@ def run(
             over = container.status not in ("created", "running")
         taken = time.monotonic() - began
         state = container.attrs["State"]
+        output, _, told = container.logs().decode(errors="replace").partition(CUT)
         return Ran(
-            results=read(container, "/autograder/results/results.json"),
-            output=container.logs().decode(errors="replace"),
+            results=told.encode() or read(container, "/autograder/results/results.json"),
+            output=output,
             code=int(state["ExitCode"]),
             seconds=taken,
             peak=peak,

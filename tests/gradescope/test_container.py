@@ -287,6 +287,18 @@ def test_where_the_container_has_no_more_memory_the_submission_ends_and_not_the_
 
 
 @thorough
+def test_a_disk_that_is_filled_costs_no_results(handed: Handed, tmp_path: Path) -> None:
+    filling = textwrap.indent(textwrap.dedent(EVIL["fills the disk"]).strip(), "    ")
+    code = f"import os\n\n\ndef double(x):\n{filling}\n    raise OSError(str(os.statvfs('.').f_bavail) + ' left')\n"
+    sent, _ = handed(zip_of(tmp_path), {"work.py": RIGHT.replace(GIVES, code).encode()}, disk=48)
+    assert "OSError: 0 left" in str(sent["tests"])
+    found = outcomes(sent)
+    assert found.pop("double gives the right number") == "raised"
+    assert set(found.values()) == {"passed"}
+    assert sent["score"] == pytest.approx(38)
+
+
+@thorough
 def test_what_is_expected_is_not_found(handed: Handed, tmp_path: Path) -> None:
     names = f'MARKER = ("{MARKER[:7]}" + "{MARKER[7:]}").encode()\nPART = MARKER.decode()\n'
     searching = RIGHT.replace(GIVES, "")
