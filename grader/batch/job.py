@@ -25,6 +25,7 @@ from grader.intake import read_submission
 from grader.model import Submission
 from grader.report.json import to_json
 from grader.setting import Kept, grade_one, open_box, with_seed
+from grader.signals import raising
 
 if TYPE_CHECKING:
     from grader.sandbox import Sandbox
@@ -78,7 +79,7 @@ def work(pipe: connection.Connection) -> None:
     """What the process does: it sets up from two messages, then follows orders until the pipe is closed."""
     # The batch gets Ctrl-C too, and ends its jobs. Not SIG_IGN, which the box would inherit.
     signal.signal(signal.SIGINT, lambda number, frame: None)
-    signal.signal(signal.SIGTERM, _end)
+    raising(signal.SIGTERM, _end, SystemExit)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -46,6 +46,7 @@ def main(control_fd: int) -> None:
     os.umask(0o077)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     grader = os.getppid()
+    limits.end_first()
     plan = json.loads(control.recv(MESSAGE))
     os.environ["NUMBA_CACHE_DIR"] = f"{namespaces.SCRATCH}/numba"
     serve = _worker(plan["worker"])

@@ -134,25 +134,18 @@ def open_streams() -> None:
 
 def end_on_signals() -> None:
     """Lets SIGTERM and a closed terminal end the command as Ctrl-C does: with nothing left behind."""
-    import _thread
     import signal
-    import threading
+
+    from grader.signals import heard
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
-
-    def unraisable(lost: Any) -> None:
-        # Raised inside a callback of the garbage collector (Hypothesis has one), it went nowhere.
-        if issubclass(lost.exc_type, KeyboardInterrupt):
-            threading.Timer(0.05, _thread.interrupt_main, (signal.SIGTERM,)).start()
-        else:
-            sys.__unraisablehook__(lost)
 
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, stop)
-    sys.unraisablehook = unraisable
+    heard(signal.SIGTERM, stop, KeyboardInterrupt)
 
 
 def json_target(argv: Sequence[str]) -> str:

@@ -37,7 +37,7 @@ def build(module: str, output: str, minutes: float, attempts: int, course_dir: P
     """Writes MODULE's checks, the engine and two scripts as the zip that Gradescope asks for."""
     from grader.bank import write_whole
     from grader.course import find_course
-    from grader.platforms.gradescope import Settings, archive, warnings
+    from grader.platforms.gradescope import Settings, archive, terms_there, warnings
 
     course = find_course(Path.cwd(), course_dir)
     if course.pack(module) is not None:
@@ -46,7 +46,8 @@ def build(module: str, output: str, minutes: float, attempts: int, course_dir: P
     progress = Progress()
     ready = load_banks(course, module, None, progress)
     progress.clear()
-    settings = Settings(module=module, minutes=minutes, attempts=attempts)
+    terms = terms_there(course, module)
+    settings = Settings(module=module, minutes=minutes, attempts=attempts, terms=terms)
     data = archive(course, ready, settings)
     try:
         write_whole(Path(output).absolute(), data)

@@ -23,6 +23,8 @@ from grader.bank import Module
 from grader.course import Course
 from grader.model import Visibility
 from grader.sandbox.image import canonical, distributions
+from grader.terms import Late, Terms
+from grader.termsfile import dates_of, zone
 
 DEFAULT_MEMORY = 768  # MB that an assignment's settings give at first
 # What grading in a container takes: no pages, no engine of containers, no terminal.
@@ -79,12 +81,25 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the instructor chose, as `gradescope.json` holds it.
 
     minutes: that the assignment's settings on Gradescope allow a run; attempts: how many submissions are graded,
-    0 for all.
+    0 for all; terms: what lateness costs, None where it costs nothing.
     """
 
     module: str
     minutes: float = 10.0
     attempts: int = 0
+    terms: Terms | None = None
+
+
+def terms_there(course: Course, module: str) -> Terms | None:
+    """The course's terms for that module as they go into the zip: its dates and the rules of lateness, and of no
+    student anything. None where `grader.yaml` has neither rules nor a last date."""
+    given = course.settings.dates.get(module)
+    late = course.settings.late
+    if late == Late() and (given is None or given.late_due is None):
+        return None
+    where = zone(course.settings.timezone)
+    dates = {} if given is None or where is None else {module: dates_of(given, where)}
+    return Terms(dates=dates, late=late)
 
 
 def archive(course: Course, module: Module, settings: Settings) -> bytes:
@@ -145,6 +160,20 @@ def warnings(module: Module, settings: Settings) -> list[str]:
         found.append(
             f"a submission may hold {limits.memory_mb} MB, and Gradescope gives the whole run {DEFAULT_MEMORY} MB by "
             "default: raise the memory in the assignment's settings"
+        )
+    if settings.terms is not None:
+        if settings.module not in settings.terms.dates:
+            found.append(
+                f"grader.yaml has no date for {settings.module}: lateness is counted from the assignment's due date "
+                "on Gradescope"
+            )
+        if settings.terms.late.tokens:
+            found.append(
+                "late days are not used there, for a run knows one module only: lateness costs what it costs "
+                "without them"
+            )
+        found.append(
+            "what students.yaml agrees with single students stays here: a run knows of no extension"
         )
     return found
 

@@ -1,16 +1,17 @@
 """One grading on Gradescope: what lies below /autograder goes in, `results/results.json` comes out.
 
 A results file is there from the first moment and again after each check, so that whatever ends the run early (its
-time, its memory) leaves what is known. Lateness is read from the metadata, never from the clock. Nothing here
+time, its memory) leaves what is known. Lateness is computed from the metadata, never from the clock. Nothing here
 prints, and no fault is raised: it is told in the results.
 """
 
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import json
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from grader.platforms.gradescope import Settings
 from grader.report.gradescope import results
 from grader.report.text import count, visible
 from grader.setting import Progress, grade_one, load_banks, open_box
+from grader.signals import heard
+from grader.terms import Dates, Terms, settle
 
 MARGIN = 60.0  # seconds of the allowed time that are left for starting, ending and the platform's own work
 SHARE = 0.1  # of a time so short that the margin would eat it up
@@ -33,6 +36,10 @@ MOST_TOLD = 5  # names of checks in one line
 UNFINISHED = (
     "Grading did not finish: it ran out of time or of memory before the first check was done. "
     "The 0 is not your grade yet. Submit again, or tell your instructor."
+)
+
+WITHOUT_LATE_DAYS = (
+    "Late days are not counted here: your instructor does that over all modules together."
 )
 
 
@@ -77,12 +84,23 @@ def graded(
 ) -> None:
     """Grades, with the results written after each check. Ends early, with what is known, when time is over."""
     course = load_course(root / "source" / "course")
-    lines = [*late_lines(metadata)]
+    terms = terms_for(settings, metadata)
     latest: list[Report] = []
+    ended = ""
 
-    def so_far(report: Report, *, first: str = "") -> None:
+    def record(report: Report) -> dict[str, Any]:
+        under = standing(report, terms, settings.module, metadata)
+        # Where every check is shown, the standing tells it.
+        due = due_of(terms, settings.module, metadata)
+        lines = [] if under.standing and not hides(report) else late_lines(due, metadata)
+        if under.standing and under.standing.late_seconds and terms and terms.late.tokens:
+            lines.append(WITHOUT_LATE_DAYS)
+        return sent(under, metadata, [ended, *lines] if ended else lines)
+
+    def so_far(report: Report) -> None:
         latest[:] = [report]
-        written(target, sent(report, metadata, [first, *lines] if first else lines))
+        with contextlib.suppress(OSError):  # student code may have filled the disk
+            written(target, record(report))
 
     box = None
     try:
@@ -93,25 +111,21 @@ def graded(
                 handed_in(root / "submission"), assignment.expects, assignment.also
             )
             box = open_box(None, course, ready, progress)
-            so_far(
+            latest[:] = [
                 grade_one(
                     course, ready, submission, box, seed=None, progress=progress, so_far=so_far
                 )
-            )
+            ]
     except OutOfTime:
         allowed = f"{settings.minutes:g} minutes"
         if latest:
-            so_far(
-                latest[0],
-                first=f"Grading had to end after {allowed}: what was not reached counts as 0.",
-            )
+            ended = f"Grading had to end after {allowed}: what was not reached counts as 0."
         else:
-            written(
-                target, told(f"Grading ended after {allowed}, before the first check was done.")
-            )
+            ended = f"Grading ended after {allowed}, before the first check was done."
     finally:
         if box is not None:
-            box.close()
+            box.close()  # which gives back what student code has filled
+    written(target, record(latest[0]) if latest else told(ended))
 
 
 def handed_in(folder: Path) -> Path:
@@ -134,6 +148,8 @@ def ended_after(seconds: float) -> Iterator[None]:
         raise OutOfTime
 
     before = {number: signal.signal(number, over) for number in (signal.SIGALRM, signal.SIGTERM)}
+    hook = sys.unraisablehook
+    heard(signal.SIGALRM, over, OutOfTime)
     signal.setitimer(signal.ITIMER_REAL, max(seconds - MARGIN, seconds * SHARE))
     try:
         yield
@@ -141,6 +157,7 @@ def ended_after(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = hook
 
 
 # The results
@@ -178,18 +195,55 @@ def read_metadata(path: Path) -> dict[str, Any]:
     return {}
 
 
-def moment(text: Any) -> datetime.datetime | None:
+def moment(text: Any) -> dt.datetime | None:
     """A time as Gradescope writes it; None for anything else or a time of no known zone."""
     with contextlib.suppress(TypeError, ValueError):
-        found = datetime.datetime.fromisoformat(text)
+        found = dt.datetime.fromisoformat(text)
         return found if found.tzinfo is not None else None
     return None
 
 
-def late_lines(metadata: dict[str, Any]) -> list[str]:
-    """How late the work is, in one line; none where it is in time or that is not known."""
+def due_dates(metadata: dict[str, Any]) -> Dates:
+    """The assignment's dates on Gradescope."""
     assignment = metadata.get("assignment")
-    due = moment(assignment.get("due_date")) if isinstance(assignment, dict) else None
+    found = assignment if isinstance(assignment, dict) else {}
+    return Dates(moment(found.get("due_date")), moment(found.get("late_due_date")))
+
+
+def terms_for(settings: Settings, metadata: dict[str, Any]) -> Terms | None:
+    """The terms in force, with Gradescope's dates where the course gives none; None where there are none."""
+    if settings.terms is None or settings.module in settings.terms.dates:
+        return settings.terms
+    return msgspec.structs.replace(settings.terms, dates={settings.module: due_dates(metadata)})
+
+
+def standing(report: Report, terms: Terms | None, module: str, metadata: dict[str, Any]) -> Report:
+    """The report with what counts under the terms. What is held has no standing."""
+    if terms is None or report.score is None:
+        return report
+    came = moment(metadata.get("created_at"))
+    found = settle(
+        report.score,
+        report.max_score,
+        terms=terms,
+        module=module,
+        received=came.isoformat() if came else "",
+    )
+    return msgspec.structs.replace(report, standing=found)
+
+
+def hides(report: Report) -> bool:
+    """Whether a check is not shown to students: then they are not told what counts either."""
+    return any(verdict.visibility is not Visibility.VISIBLE for verdict in report.checks)
+
+
+def due_of(terms: Terms | None, module: str, metadata: dict[str, Any]) -> dt.datetime | None:
+    """The due date in force, or the one that Gradescope knows."""
+    return (terms.dates[module] if terms else due_dates(metadata)).due
+
+
+def late_lines(due: dt.datetime | None, metadata: dict[str, Any]) -> list[str]:
+    """How late the work is, in one line; none where it is in time or that is not known."""
     came = moment(metadata.get("created_at"))
     if due is None or came is None or came <= due:
         return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import zoneinfo
 from pathlib import Path
 
@@ -137,6 +138,20 @@ GOOD = dedented(FILES["grader.yaml"]) + dedented("""
     dates: {sums: {due: 2026-10-25 02:30, late_due: 2026-10-28 23:59:00}}
     late: {percent_per_day: 10, tokens: 2}
     """)
+
+
+def test_a_course_without_a_time_zone_needs_no_list_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    zoneinfo.reset_tzpath([])
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        with pytest.raises(zoneinfo.ZoneInfoNotFoundError):
+            zoneinfo.ZoneInfo("UTC")
+        assert load_course(write(tmp_path, FILES)).settings.timezone == "UTC"
+    finally:
+        zoneinfo.reset_tzpath()
 
 
 def test_the_terms_are_read_with_what_is_agreed_with_students(tmp_path: Path) -> None:

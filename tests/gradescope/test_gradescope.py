@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import os
@@ -15,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.courses import CHECKS, MODULE, REFERENCE, dedented, make_course
+from engine.courses import CHECKS, COURSE, MODULE, REFERENCE, dedented, make_course
 
 from grader import bank
 from grader.platforms import gradescope
-from grader.platforms.gradescope_run import late_lines
+from grader.platforms.gradescope_run import due_dates, late_lines, terms_for
 from grader.sandbox.jail import Jail
+from grader.terms import Dates, Late, Terms
 
 MARKER = "canary-7f3a91c2"
 WITH_MARKER = dedented(REFERENCE) + f'\n\ndef word(x):\n    return "{MARKER}"\n'
@@ -38,12 +40,16 @@ Run = Callable[..., dict[str, Any]]
 
 
 def zip_of(
-    folder: Path, checks: str = CHECKS, reference: str = REFERENCE, **settings: Any
+    folder: Path,
+    checks: str = CHECKS,
+    reference: str = REFERENCE,
+    limits: str = "check_seconds: 15",
+    **settings: Any,
 ) -> bytes:
     """The zip of a tiny course. Its reference has no `later`, unless it is given one."""
     changed = {
         "assignments/sums/checks.py": checks,
-        "assignments/sums/module.yaml": MODULE.replace("check_seconds: 0.5", "check_seconds: 15"),
+        "assignments/sums/module.yaml": MODULE.replace("check_seconds: 0.5", limits),
         "reference/work.py": dedented(reference) + "\n\ndef later(x):\n    return x\n",
     }
     course = make_course(folder, changed)
@@ -253,9 +259,98 @@ def test_a_second_attempt_is_told_what_is_better_and_that_it_is_late(tmp_path: P
     assert run(root)["score"] == pytest.approx(32)  # what was held is no score that could stand
 
 
-@pytest.mark.parametrize("metadata", [{}, {"assignment": None}, {"created_at": 3}])
+@pytest.mark.parametrize(
+    "metadata",
+    [{}, {"assignment": None}, {"created_at": 3}, {"assignment": {"due_date": "2026-10-02 08:00"}}],
+)
 def test_metadata_of_another_form_say_nothing(metadata: dict[str, Any]) -> None:
-    assert late_lines(metadata) == []
+    assert due_dates(metadata) == Dates()
+    assert late_lines(dt.datetime(2026, 10, 1, tzinfo=dt.UTC), metadata) == []
+
+
+DATES = """
+timezone: Europe/Berlin
+dates: {sums: {due: 2026-10-01 23:59}}
+late: {percent_per_day: 10, tokens: 1}
+"""
+
+
+def terms_of(folder: Path, lines: str) -> Terms | None:
+    """The terms that go into the zip of a course with these lines in its grader.yaml."""
+    course = make_course(folder, {"grader.yaml": COURSE + lines})
+    (folder / "students.yaml").write_text("extensions: {ada: {sums: {days: 2, reason: ill}}}")
+    return gradescope.terms_there(course, "sums")
+
+
+def test_what_lateness_costs_is_computed_from_the_time_of_the_hand_in(tmp_path: Path) -> None:
+    terms = terms_of(tmp_path / "dates", DATES)
+    assert terms is not None
+    archive = zip_of(tmp_path / "course", terms=terms)
+    root = lay_out(tmp_path / "a", archive, {"work.py": RIGHT.encode()})
+    metadata = {
+        "created_at": "2026-10-02T18:00:00.000000-07:00",
+        "assignment": {"due_date": "2026-10-09T08:00:00.000000-07:00"},  # the course's own holds
+    }
+    (root / "submission_metadata.json").write_text(json.dumps(metadata))
+    late = run(root)
+    assert late["score"] == pytest.approx(32)
+    told = "2 days late (1 d 3 h after 2026-10-01 23:59+02:00): 20 % of 40 points: -8"
+    assert told in late["output"]
+    assert "Late days are not counted here" in late["output"]
+    assert "after the due date" not in late["output"]  # it is told once
+    metadata["created_at"] = "2026-10-01T21:59:00+00:00"
+    (root / "submission_metadata.json").write_text(json.dumps(metadata))
+    assert run(root)["score"] == pytest.approx(40)
+    (root / "submission_metadata.json").unlink()
+    unknown = run(root)
+    assert unknown["score"] == pytest.approx(40)
+    assert "not known, so nothing is taken" in unknown["output"]
+
+
+def test_nothing_is_taken_where_the_course_has_no_rules_of_lateness(tmp_path: Path) -> None:
+    dates = "dates: {sums: {due: 2026-10-01 23:59}}\n"
+    assert terms_of(tmp_path / "none", "") is None
+    assert terms_of(tmp_path / "due", dates) is None
+    last = "dates: {sums: {due: 2026-10-01 23:59, late_due: 2026-10-02 23:59}}\n"
+    assert terms_of(tmp_path / "last", last) is not None
+    rules = "late: {percent_per_day: 10}\n"
+    assert terms_of(tmp_path / "rules", rules) == Terms(late=Late(percent_per_day=10))
+
+
+def test_what_is_agreed_with_single_students_is_not_in_the_zip(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "course", terms=terms_of(tmp_path / "dates", DATES))
+    with zipfile.ZipFile(io.BytesIO(archive)) as unpacked:
+        settings = json.loads(unpacked.read("gradescope.json"))
+        assert settings["terms"]["extensions"] == settings["terms"]["adjustments"] == {}
+        assert not any(
+            b"ada" in unpacked.read(name) for name in ("gradescope.json", "course/grader.yaml")
+        )
+
+
+def test_where_the_course_gives_no_date_gradescope_s_own_holds() -> None:
+    metadata = {
+        "assignment": {
+            "due_date": "2026-10-02T08:00:00.000000-07:00",
+            "late_due_date": "2026-10-04T08:00:00.000000-07:00",
+        }
+    }
+    rules = Terms(late=Late(percent_per_day=10))
+    found = terms_for(gradescope.Settings(module="sums", terms=rules), metadata)
+    assert found is not None
+    assert found.late == rules.late
+    assert found.dates["sums"] == due_dates(metadata)
+    assert found.dates["sums"].late_due == dt.datetime(2026, 10, 4, 15, tzinfo=dt.UTC)
+    assert terms_for(gradescope.Settings(module="sums"), metadata) is None
+
+
+def test_the_instructor_is_told_what_the_terms_do_not_do_there(tmp_path: Path) -> None:
+    course = make_course(tmp_path)
+    terms = Terms(late=Late(percent_per_day=10, tokens=2))
+    settings = gradescope.Settings(module="sums", terms=terms)
+    told = "\n".join(gradescope.warnings(bank.load(course, "sums"), settings))
+    assert "no date for sums" in told
+    assert "late days are not used there" in told
+    assert "students.yaml" in told
 
 
 # What the answers are kept from

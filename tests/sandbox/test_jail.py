@@ -727,6 +727,16 @@ def test_the_memory_limit_is_the_one_asked_for(jail: Jail) -> None:
     assert reply["raised"] == "MemoryError"
 
 
+def test_where_memory_runs_out_for_all_the_worker_ends_first(jail: Jail) -> None:
+    process = jail.start(Limits())
+    try:
+        assert value(process, "result = 1") == 1
+        assert Path(f"/proc/{process._pid}/oom_score_adj").read_text().strip() == "1000"
+        assert Path("/proc/self/oom_score_adj").read_text().strip() != "1000"
+    finally:
+        process.kill()
+
+
 def test_spares_are_ready_ahead_and_end_with_the_jail(stand_in: str) -> None:
     jail = Jail(worker=stand_in, spares=1)
     first = jail.start(Limits())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import math
 import os
@@ -54,6 +55,16 @@ def mapped() -> int:
     """Bytes of address space that this process maps now (`VmSize`)."""
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def end_first() -> None:
+    """Where memory runs out for all, the kernel ends this process, or one that is made of it later, and not the
+    grader that waits for it. Without /proc it ends the one that holds most."""
+    with (
+        contextlib.suppress(OSError),
+        open("/proc/self/oom_score_adj", "w", encoding="ascii") as file,
+    ):
+        file.write("1000")
 
 
 def become(uid: int) -> None:
