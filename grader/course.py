@@ -111,6 +111,7 @@ class TaskFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     points: float
     needs: tuple[str, ...] = ()
+    extra: bool = False
 
 
 class ModuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -353,6 +354,10 @@ def load_module(course: Course, module: str) -> ModuleFile:
                 raise UsageError(
                     f"{path}:{locate('tasks', at, 'needs')}: needs: {needed!r} is no task before {task.id!r}"
                 )
+    if all(task.extra for task in settings.tasks):
+        raise UsageError(
+            f"{path}:{locate('tasks')}: tasks: all of them are extra credit. At least one must be worth the points"
+        )
     for at, name in enumerate(settings.expects):
         if not name.isidentifier():
             raise UsageError(
@@ -502,7 +507,7 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
         title=settings.title,
         binding=settings.binding,
         expects=settings.expects,
-        tasks=tuple(Task(t.id, t.title, t.points, t.needs) for t in settings.tasks),
+        tasks=tuple(Task(t.id, t.title, t.points, t.needs, t.extra) for t in settings.tasks),
         checks=checks_,
         questions=text,
         limits=limits,

@@ -94,12 +94,16 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True):
-    """A numbered exercise. Its points are shared by its checks in proportion to their weights."""
+    """A numbered exercise. Its points are shared by its checks in proportion to their weights.
+
+    extra: for extra credit: its points come on top of the module's.
+    """
 
     id: str
     title: str
     points: float
     needs: tuple[str, ...] = ()
+    extra: bool = False
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -282,12 +286,14 @@ class Provenance(msgspec.Struct, frozen=True):
 
 
 class TaskScore(msgspec.Struct, frozen=True):
-    """A task's line in the report; `score` is None while one of its checks is held."""
+    """A task's line in the report; `score` is None while one of its checks is held. extra: for extra credit, no
+    part of the report's max_score."""
 
     id: str
     title: str
     score: float | None
     max_score: float
+    extra: bool = False
 
 
 class Flag(msgspec.Struct, frozen=True):

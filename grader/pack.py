@@ -42,7 +42,7 @@ def make(course: Course, module: Module, audience: str) -> bytes:
     except FileNotFoundError:
         handout = ""
     settings = msgspec.to_builtins(load_module(course, module.assignment.name))
-    whole = sum(task.points for task in module.assignment.tasks)
+    whole = sum(task.points for task in module.assignment.tasks if not task.extra)
     visible = public(module)
     mine = visible if audience == "student" else module
     if not mine.assignment.checks:
@@ -64,7 +64,7 @@ def make(course: Course, module: Module, audience: str) -> bytes:
         comparisons=tuple(sorted({check.compare for check in checks})),
         modes=tuple(sorted({check.mode for check in checks})),
         seed=course.settings.seed,
-        public=(round(sum(t.points for t in visible.assignment.tasks), 6), whole),
+        public=(round(sum(t.points for t in visible.assignment.tasks if not t.extra), 6), whole),
     )
     return written(header, content)
 

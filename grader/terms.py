@@ -40,13 +40,15 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Dates(msgspec.Struct, frozen=True):
-    """When a module is due, and until when it is taken late; None where there is no such date.
+    """When a module is due, until when it is taken late, and when its grades are out; None where there is no such
+    date.
 
-    Both know their offset. Their time zone is the course's, so that a day later is the same time of day.
+    All know their offset. Their time zone is the course's, so that a day later is the same time of day.
     """
 
     due: dt.datetime | None = None
     late_due: dt.datetime | None = None
+    published: dt.datetime | None = None
 
 
 class Late(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -152,7 +154,27 @@ def dates_for(terms: Terms, module: str, student: str) -> Dates:
         late_due = (_utc(dates.late_due) + moved).astimezone(dates.late_due.tzinfo)
         if extension.days:
             late_due = dates.late_due + dt.timedelta(days=extension.days)
-    return Dates(due, late_due)
+    return msgspec.structs.replace(dates, due=due, late_due=late_due)
+
+
+def shown(terms: Terms, module: str, at: dt.datetime) -> frozenset[str]:
+    """Which kinds of visibility students may see at that time (a time with an offset), in Gradescope's words.
+
+    `after_due_date` waits for whoever is last: for the late due date where there is one, and for every extension,
+    so that nobody hears from a friend what is still to be done. `hidden` stays so.
+    """
+    found = {"visible"}
+    dates = terms.dates.get(module, Dates())
+    whose = ["", *(name for name, modules in terms.extensions.items() if module in modules)]
+    last = []
+    for student in whose:
+        theirs = dates_for(terms, module, student)
+        last += [_utc(day) for day in (theirs.due, theirs.late_due) if day is not None]
+    if dates.due is not None and max(last) <= _utc(at):
+        found.add("after_due_date")
+    if dates.published is not None and _utc(dates.published) <= _utc(at):
+        found.add("after_published")
+    return frozenset(found)
 
 
 def moment(received: str) -> dt.datetime | None:

@@ -30,6 +30,7 @@ class DatesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     due: Any
     late_due: Any = None
+    published: Any = None
 
 
 class ExtensionFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,8 +137,11 @@ def agreed_faults(
 
 def dates_of(given: DatesFile, where: dt.tzinfo) -> Dates:
     """A module's dates. ValueError where one is no time."""
-    late_due = None if given.late_due is None else time_of(given.late_due, where)
-    return Dates(time_of(given.due, where), late_due)
+    late_due, published = (
+        None if value is None else time_of(value, where)
+        for value in (given.late_due, given.published)
+    )
+    return Dates(time_of(given.due, where), late_due, published)
 
 
 def extension_of(given: ExtensionFile, where: dt.tzinfo) -> Extension:
@@ -150,15 +154,15 @@ def extension_of(given: ExtensionFile, where: dt.tzinfo) -> Extension:
 
 def _time_faults(given: DatesFile | ExtensionFile, where: dt.tzinfo, *keys: str) -> Iterator[Fault]:
     times = {}
-    for name in ("due", "late_due"):
-        value = getattr(given, name)
+    for name in ("due", "late_due", "published"):
+        value = getattr(given, name, None)
         if value is None and not (name == "due" and isinstance(given, DatesFile)):
             continue
         try:
             times[name] = time_of(value, where).astimezone(dt.UTC)
         except ValueError as error:
             yield (*keys, name), str(error)
-    if len(times) == 2 and times["late_due"] < times["due"]:
+    if "late_due" in times and "due" in times and times["late_due"] < times["due"]:
         yield (*keys, "late_due"), "this is before `due`"
 
 

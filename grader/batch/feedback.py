@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,21 +13,26 @@ import msgspec
 from grader.batch.lms import CANVAS, MOODLE
 from grader.batch.model import HandIn, Row
 from grader.batch.names import file_name, shown, slug
-from grader.model import Report
+from grader.model import Report, Visibility
 from grader.report import VIEWS
-from grader.report.audience import for_student
+from grader.report.audience import VISIBLE, for_student
 
 FORMS = {"html": "html", "markdown": "md", "json": "json"}
 SYSTEMS = ("folder", "canvas", "moodle")
 
 
 def feedback(
-    rows: Sequence[Row], *, form: str = "html", system: str = "folder", full: bool = False
+    rows: Sequence[Row],
+    *,
+    form: str = "html",
+    system: str = "folder",
+    shown_checks: Collection[Visibility] | None = VISIBLE,
 ) -> tuple[dict[str, bytes], list[str]]:
     """The files by their names, and one sentence for each hand-in that there is none for.
 
     system: `folder` names a file as its hand-in, `canvas` as Canvas named the upload, `moodle` puts it into the
-    folder that Moodle made. full: with the checks that are hidden from students.
+    folder that Moodle made. shown_checks: which checks it tells of; None: all,
+    with what is for staff alone.
     """
     files: dict[str, bytes] = {}
     left_out = []
@@ -46,16 +51,16 @@ def feedback(
             # A group whose members have dates of their own.
             whose = " ".join(student.id for student in row.hand_in.students)
             name = f"{file_name(row.hand_in.id)}-{slug(whose)}.{FORMS[form]}"
-        files[name] = VIEWS[form](to_student(row, row.report, full=full)).encode()
+        files[name] = VIEWS[form](to_student(row, row.report, shown_checks)).encode()
     return files, left_out
 
 
-def to_student(row: Row, report: Report, *, full: bool) -> Report:
-    """The report with what counts under the terms, and without the paths of the machine that graded."""
+def to_student(row: Row, report: Report, shown_checks: Collection[Visibility] | None) -> Report:
+    """The report of what is shown, with what counts under the terms, and without the paths of the machine that graded."""
     report = msgspec.structs.replace(
         report, standing=row.standing or report.standing, origin=Path(row.hand_in.path).name
     )
-    return report if full else for_student(report)
+    return report if shown_checks is None else for_student(report, shown_checks)
 
 
 def _name(hand_in: HandIn, ending: str, system: str) -> str:

@@ -134,7 +134,8 @@ def distribution(scores: Sequence[float], best: float) -> list[Column]:
     return [
         Column(
             low=best * k / COLUMNS,
-            high=best * (k + 1) / COLUMNS,
+            # Extra credit lies beyond the points of the module.
+            high=best * (k + 1) / COLUMNS if k < COLUMNS - 1 else max(best, *scores),
             students=places[k],
             height=round(100 * places[k] / highest, 2),
         )

@@ -37,8 +37,10 @@ def list_(module: str | None, course_dir: Path | None) -> None:
         put(f"{course.settings.course} ({course.root})")
         for name in course.settings.modules:
             settings = load_module(course, name)
-            total = sum(task.points for task in settings.tasks)
-            put(f"  {name:<12} {total:g} points  {settings.title}")
+            total = sum(task.points for task in settings.tasks if not task.extra)
+            extra = sum(task.points for task in settings.tasks if task.extra)
+            more = f" and {extra:g} extra" if extra else ""
+            put(f"  {name:<12} {total:g} points{more}  {settings.title}")
         return
     from grader.judge.grade import points
 
@@ -48,7 +50,8 @@ def list_(module: str | None, course_dir: Path | None) -> None:
         assignment, _ = load_checks(course, module)
     put(f"{module}: {assignment.title}")
     for task in assignment.tasks:
-        put(f"  {task.id}  {task.title} ({task.points:g} points)")
+        kind = " of extra credit" if task.extra else ""
+        put(f"  {task.id}  {task.title} ({task.points:g} points{kind})")
         for check in assignment.checks:
             if check.task == task.id:
                 put(f"    {points(assignment, check):6.2f}  {check.title}")

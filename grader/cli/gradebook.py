@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grader.cli.console import COURSE, check_output, complete_module, put, write_files, write_view
+from grader.cli.console import (
+    COURSE,
+    check_output,
+    complete_module,
+    put,
+    shown_at,
+    write_files,
+    write_view,
+)
 from grader.errors import OutputFault, UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +26,7 @@ if TYPE_CHECKING:
     from grader.batch.diff import Change
     from grader.batch.model import Row
     from grader.batch.roster import Roster
+    from grader.model import Visibility
 
 GRADEBOOK = "gradebook.sqlite"
 MODULE = click.option(
@@ -66,6 +75,12 @@ RAW = click.option(
     help="Whose names the feedback's files have.",
 )
 @click.option("--full", is_flag=True, help="Feedback with the checks that students do not see.")
+@click.option(
+    "--at",
+    default="",
+    metavar="TIME",
+    help="Feedback with what the dates of the course let students see then (default: now).",
+)
 @RAW
 @COURSE
 def export(
@@ -80,6 +95,7 @@ def export(
     form: str,
     system: str,
     full: bool,
+    at: str,
     raw: bool,
     course_dir: Path | None,
 ) -> None:
@@ -104,17 +120,20 @@ def export(
         module = chosen(kept, module)
         rows = counted(kept, module, course_dir, raw=raw)
     if feedback is not None:
-        _feedback(rows, feedback, form=form, system=system, full=full)
+        seen = None if full else shown_at(at, module, course_dir)
+        _feedback(rows, feedback, form=form, system=system, seen=seen)
     if name is not None:
         made = EXPORTS[name](grades(enrolled(rows, roster), roster), Wanted(module, column))
         write_view(("\ufeff" if bom else "") + made, output or "-")
 
 
-def _feedback(rows: list[Row], to: Path, *, form: str, system: str, full: bool) -> None:
+def _feedback(
+    rows: list[Row], to: Path, *, form: str, system: str, seen: frozenset[Visibility] | None
+) -> None:
     from grader.bank import write_whole
     from grader.batch.feedback import feedback, zipped
 
-    files, left_out = feedback(rows, form=form, system=system, full=full)
+    files, left_out = feedback(rows, form=form, system=system, shown_checks=seen)
     if to.suffix.lower() == ".zip":
         check_output(str(to), "--feedback")
         try:

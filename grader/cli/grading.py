@@ -21,6 +21,7 @@ from grader.cli.console import (
     put,
     read_report,
     show_report,
+    shown_at,
     write_view,
     write_views,
 )
@@ -186,8 +187,32 @@ def find_submission(given: Path | None, course: Course, expects: Sequence[str]) 
 )
 @click.option("--output", "-o", type=click.Path(), help="A file (default: standard output).")
 @click.option("--verbose", "-v", is_flag=True, help="On the terminal: tell all in full.")
+@click.option(
+    "--for",
+    "audience",
+    type=click.Choice(["staff", "student"]),
+    default="staff",
+    show_default=True,
+    help="A student's leaves out what is not shown yet.",
+)
+@click.option(
+    "--at",
+    default="",
+    metavar="TIME",
+    help="With --for student: what the dates of the course let students see then (default: now).",
+)
+@COURSE
 @COLOUR
-def render(report: Path, name: str, output: str | None, verbose: bool, color: str) -> None:
+def render(
+    report: Path,
+    name: str,
+    output: str | None,
+    verbose: bool,
+    audience: str,
+    at: str,
+    course_dir: Path | None,
+    color: str,
+) -> None:
     """Renders REPORT (a JSON report) without running any student code."""
     from grader.course import unknown
     from grader.report import VIEWS
@@ -197,6 +222,12 @@ def render(report: Path, name: str, output: str | None, verbose: bool, color: st
     if output not in (None, "-"):
         check_output(str(output), "--output")
     stored = read_report(report)
+    if audience == "student":
+        from grader.report.audience import for_student
+
+        stored = for_student(stored, shown_at(at, stored.module, course_dir))
+    elif at:
+        raise UsageError("--at: say for whom as well: --for student")
     if name == "terminal" and output in (None, "-"):
         show_report(stored, quiet=False, verbose=verbose, color=color)
     else:

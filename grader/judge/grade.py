@@ -958,7 +958,7 @@ def report(
             continue
         held = any(v.score is None for v in own)
         score = None if held else _rounded(sum(v.score or 0.0 for v in own))
-        tasks.append(TaskScore(task.id, task.title, score, task.points))
+        tasks.append(TaskScore(task.id, task.title, score, task.points, task.extra))
     held = any(t.score is None for t in tasks)
     earned = sum(t.score or 0.0 for t in tasks)
     deducted = sum(flag.points for flag in flags)
@@ -971,7 +971,7 @@ def report(
         module=assignment.name,
         title=assignment.title,
         score=score,
-        max_score=_rounded(sum(t.max_score for t in tasks)),
+        max_score=_rounded(sum(t.max_score for t in tasks if not t.extra)),
         tasks=tuple(tasks),
         checks=tuple(verdicts[c.key] for c in assignment.checks if c.key in verdicts),
         notes=notes,

@@ -1,9 +1,11 @@
-"""What a student may see of a report before the hidden checks are shown.
+"""What a student may see of a report while checks of it are not shown yet.
 
 Only the checks and the flags are cut. The notes and the hints are taken to be the student's own.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import msgspec
 
@@ -11,11 +13,13 @@ from grader.model import Flag, Report, Visibility
 from grader.report.outline import subtotal, total
 from grader.report.text import count
 
+VISIBLE = frozenset({Visibility.VISIBLE})
 
-def flags_for_student(report: Report) -> tuple[Flag, ...]:
+
+def flags_for_student(report: Report, shown: Collection[Visibility] = VISIBLE) -> tuple[Flag, ...]:
     """The flags that took points of visible checks, for a student is owed the reason. The others are for a
     TA alone. What speaks of hidden checks is left out."""
-    open_ = {f"{v.task}/{v.title}" for v in report.checks if v.visibility is Visibility.VISIBLE}
+    open_ = {f"{v.task}/{v.title}" for v in report.checks if v.visibility in shown}
     kept = []
     for flag in report.flags:
         deducted = {key: taken for key, taken in flag.deducted.items() if key in open_}
@@ -35,25 +39,30 @@ def _less(score: float | None, flags: tuple[Flag, ...]) -> float | None:
     return None if score is None else max(0.0, score - sum(flag.points for flag in flags))
 
 
-def for_student(report: Report) -> Report:
-    """The report of the visible checks alone, with their points, and a note on how many are missing.
+def for_student(report: Report, shown: Collection[Visibility] = VISIBLE) -> Report:
+    """The report of the checks that are shown alone, with their points, and a note on how many are missing.
 
     Titles, banks and points of the other checks are gone, so that nothing can be worked out backwards.
     """
-    checks = tuple(v for v in report.checks if v.visibility is Visibility.VISIBLE)
-    absent = [v for v in report.checks if v.visibility is not Visibility.VISIBLE]
-    report = msgspec.structs.replace(report, flags=flags_for_student(report))
+    checks = tuple(
+        msgspec.structs.replace(v, visibility=Visibility.VISIBLE)
+        for v in report.checks
+        if v.visibility in shown
+    )
+    absent = [v for v in report.checks if v.visibility not in shown]
+    report = msgspec.structs.replace(report, flags=flags_for_student(report, shown))
     if not absent:
-        return report
+        return msgspec.structs.replace(report, checks=checks)
     named = {name for v in absent for name in (v.title, f"{v.task}/{v.title}")}
     left = {v.task for v in checks}
+    extra = {task.id for task in report.tasks if task.extra}
     return msgspec.structs.replace(
         report,
         checks=checks,
         tasks=tuple(subtotal(task, checks) for task in report.tasks if task.id in left),
         standing=None,  # its points are those of hidden checks too
         score=_less(total(v.score for v in checks), report.flags),
-        max_score=sum(v.max_score for v in checks),
+        max_score=sum(v.max_score for v in checks if v.task not in extra),
         notes=(
             *report.notes,
             f"{count(len(absent), 'check')} more will be graded than are shown here: "

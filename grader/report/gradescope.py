@@ -124,10 +124,15 @@ def _summary(report: Report) -> str:
 
 def _tests(report: Report) -> list[dict[str, Any]]:
     seen: dict[str, int] = {}
+    extra = {task.id for task in report.tasks if task.extra}
     tests = []
     for verdict in report.checks:
         seen[verdict.task] = seen.get(verdict.task, 0) + 1
-        tests.append(_test(verdict, f"{visible(verdict.task)}.{seen[verdict.task]}"))
+        sent = _test(verdict, f"{visible(verdict.task)}.{seen[verdict.task]}")
+        if verdict.task in extra:
+            sent["name"] += " (extra credit)"
+            sent["tags"].append("extra credit")
+        tests.append(sent)
     return tests
 
 

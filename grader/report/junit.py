@@ -22,6 +22,7 @@ from grader.report.outline import (
     score_line,
     sentences,
     standing_lines,
+    task_title,
 )
 from grader.report.text import cut, one_line, points, visible
 
@@ -122,7 +123,7 @@ def _totals(checks: tuple[Verdict, ...], *, name: str) -> dict[str, str]:
 
 
 def _name(task: TaskScore) -> str:
-    return _plain(f"Task {task.id} {task.title}")
+    return _plain(f"Task {task.id} {task_title(task)}")
 
 
 def _plain(text: str) -> str:

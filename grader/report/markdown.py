@@ -31,6 +31,7 @@ from grader.report.outline import (
     starts,
     stopped_line,
     tallies,
+    task_title,
     waiting_line,
 )
 from grader.report.text import cut, one_line, points, sentence, visible
@@ -82,7 +83,7 @@ def _table(told: Outline) -> str:
     rows = ["| Task | | Passed | Points |", "| :-- | :-- | --: | --: |"]
     for part in told.parts:
         rows.append(
-            f"| {_text(part.task.id)} | {_text(part.task.title)} | {len(part.passed)} / {len(part.checks)} "
+            f"| {_text(part.task.id)} | {_text(task_title(part.task))} | {len(part.passed)} / {len(part.checks)} "
             f"| {points(part.task.score)} / {points(part.task.max_score)} |"
         )
     return "\n".join(rows)
@@ -96,7 +97,7 @@ def _part(part: Part) -> list[str]:
         waiting.insert(0, f"{line} (start at {places})" if places else line)
     if not part.faults and not waiting:
         return []
-    blocks = [f"### Task {_text(part.task.id)} {_text(part.task.title)}".rstrip()]
+    blocks = [f"### Task {_text(part.task.id)} {_text(task_title(part.task))}".rstrip()]
     blocks += [_fault(verdict) for verdict in part.faults]
     if waiting:
         blocks.append("\n".join(f"- {line}" for line in waiting))

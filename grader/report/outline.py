@@ -138,6 +138,11 @@ def _tasks(report: Report) -> list[TaskScore]:
     return [*report.tasks, *(subtotal(TaskScore(t, "", None, 0.0), report.checks) for t in strays)]
 
 
+def task_title(task: TaskScore) -> str:
+    """`Backpropagation`, or `Nesterov's step (extra credit)`."""
+    return f"{task.title} (extra credit)".lstrip() if task.extra else task.title
+
+
 def subtotal(task: TaskScore, checks: Iterable[Verdict]) -> TaskScore:
     """The task's line with the points of these checks."""
     mine = [verdict for verdict in checks if verdict.task == task.id]

@@ -43,6 +43,7 @@ from grader.report.outline import (
     starts,
     stopped_line,
     tallies,
+    task_title,
     waiting_line,
 )
 from grader.report.text import count, cut, duration, one_line, points, visible
@@ -169,7 +170,7 @@ def _part(screen: Console, look: Look, part: Part, full: int) -> None:
     name = Text.assemble(
         (f"Task {one_line(visible(part.task.id))}", "bold"),
         "  ",
-        one_line(visible(part.task.title)),
+        one_line(visible(task_title(part.task))),
     )
     screen.print(_sides(name, _points(look, part)))
     if part.passed:

@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 
 from grader.course import load_course, load_terms
 from grader.errors import UsageError
-from grader.terms import Adjustment, Attempts, Dates, Late, Terms, Work, settle, settle_all
+from grader.terms import (
+    Adjustment,
+    Attempts,
+    Dates,
+    Extension,
+    Late,
+    Terms,
+    Work,
+    settle,
+    settle_all,
+    shown,
+)
 
 from .courses import FILES, dedented, write
 
@@ -181,3 +192,30 @@ def test_a_mistake_in_the_terms_is_told(tmp_path: Path, old: str, new: str, said
     with pytest.raises(UsageError, match=r"grader\.yaml:\d+: ") as caught:
         load_course(tmp_path)
     assert said in str(caught.value)
+
+
+def test_what_students_may_see_waits_for_whoever_is_last() -> None:
+    utc = dt.UTC
+    dates = Dates(
+        dt.datetime(2026, 10, 1, 12, tzinfo=utc),
+        dt.datetime(2026, 10, 3, 12, tzinfo=utc),
+        dt.datetime(2026, 10, 10, 12, tzinfo=utc),
+    )
+    one_day = {"sums": Extension(days=1)}
+    longer = {
+        "ada": {"sums": Extension(days=4)},
+        "kurt": one_day,
+        "emmy": {"other": Extension(days=90)},
+    }
+    terms = Terms({"sums": dates}, extensions=longer)
+
+    def seen(day: int, found: Terms = terms) -> list[str]:
+        at = dt.datetime(2026, 10, day, 13, tzinfo=dt.timezone(dt.timedelta(hours=1)))
+        return sorted(shown(found, "sums", at))
+
+    assert seen(3, Terms({"sums": dates})) == ["after_due_date", "visible"]
+    assert seen(2, Terms({"sums": dates})) == ["visible"]
+    assert seen(6) == ["visible"]
+    assert seen(7) == ["after_due_date", "visible"]
+    assert seen(10) == ["after_due_date", "after_published", "visible"]
+    assert seen(10, Terms()) == ["visible"]
