@@ -24,7 +24,7 @@ from grader.batch.grades import Grade
 from grader.batch.model import Row
 from grader.model import Outcome, Verdict
 from grader.report.outline import MISMATCHES, WORDS
-from grader.report.text import count, cut, one_line, points, sentence, visible
+from grader.report.text import count, cut, duration, one_line, points, sentence, visible
 
 COLUMNS = 10  # of the distribution
 MOST = 8  # checks that are told before the rest is folded
@@ -88,8 +88,11 @@ def render(
     grades: Sequence[Grade],
     module: str,
     links: Mapping[str, str] | None = None,
+    *,
+    pace: str = "",
 ) -> str:
-    """The page. links: hand-in id -> address of its report, for those that have one."""
+    """The page. links: hand-in id -> address of its report, for those that have one; pace: how fast the last
+    batch was, in words."""
     rows = _once(grade.row for grade in grades if grade.row is not None)
     tasks = of.tasks(rows)
     lines = [_line(grade, tasks, links or {}) for grade in grades]
@@ -117,6 +120,7 @@ def render(
             failed=failed[:MOST],
             more=failed[MOST:],
             kinds=kinds_of_fault(rows),
+            times=[line for line in (pace, time_spent(rows)) if line],
             style=Markup(style),  # ours both, and nothing is put into them
             script=Markup(script),
             policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
@@ -177,6 +181,21 @@ def kinds_of_fault(rows: Iterable[Row]) -> list[tuple[str, int]]:
         else:
             told[sentence(WORDS[verdict.outcome].text)] += 1
     return sorted(told.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def time_spent(rows: Sequence[Row]) -> str:
+    """What the grading of them took, in a sentence; "" where nothing is graded."""
+    spent = [row.report.seconds for row in rows if row.report]
+    if not spent:
+        return ""
+    told = ", ".join(
+        (
+            duration(sum(spent)),
+            f"{duration(statistics.median(spent))} for the median submission",
+            f"{duration(max(spent))} at most",
+        )
+    )
+    return f"Time of the gradings, added up: {told}."
 
 
 def _once(rows: Iterable[Row]) -> list[Row]:

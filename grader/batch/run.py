@@ -73,7 +73,8 @@ class Watcher(Protocol):
 
 
 class Reports:
-    """The folder of reports: one of each hand-in, with what counts under the course's terms.
+    """The folder of reports: one of each hand-in, below its module's name, with what counts under the course's
+    terms.
 
     Late days and attempts tie a student's hand-ins together, so that one more may change the reports of others.
     """
@@ -83,10 +84,6 @@ class Reports:
         self.terms = terms
         self.has_terms = terms != Terms()
         self.rows = {(row.module, row.hand_in.id): _light(row) for row in rows}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputFault(f"{folder}: cannot be made: {error.strerror}") from error
 
     def write(self, module: str, done: Done) -> None:
         """Writes what came of a hand-in; where there is no report any more, none of before is left."""
@@ -96,11 +93,12 @@ class Reports:
         if report is not None and self.has_terms:
             report = self._standing(module, done.hand_in, report)
         for ending in ("json", "html"):
-            path = self.folder / f"{file_name(done.hand_in.id)}.{ending}"
+            path = self.folder / module / f"{file_name(done.hand_in.id)}.{ending}"
             try:
                 if report is None:
                     path.unlink(missing_ok=True)
                     continue
+                path.parent.mkdir(parents=True, exist_ok=True)
                 data = VIEWS[ending](report).encode()
                 if not path.exists() or path.read_bytes() != data:
                     write_whole(path, data)

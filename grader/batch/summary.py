@@ -9,7 +9,7 @@ import msgspec
 
 from grader.batch.names import shown
 from grader.batch.run import HELD, KNOWN, NOT_GRADABLE, NOW, Done
-from grader.report.text import points
+from grader.report.text import count, duration, points
 
 MOST_TOLD = 20  # hand-ins that one list names
 
@@ -60,6 +60,14 @@ def summary(module: str, dealt: Sequence[Done], seconds: float) -> Summary:
         seconds=round(seconds, 3),
         per_minute=round(60 * graded / seconds, 1) if seconds > 0 else 0.0,
     )
+
+
+def pace(found: Summary) -> str:
+    """How long the batch took and how fast it was, in a sentence; "" where nothing was graded."""
+    if not found.graded:
+        return ""
+    took = duration(found.seconds)
+    return f"{count(found.graded, 'submission')} graded in {took}, {found.per_minute:g} per minute."
 
 
 def lines(found: Summary) -> list[str]:

@@ -90,8 +90,8 @@ def batch(
     """Grades every submission to MODULE in SOURCE: a folder of them, a file that lists them, clones, or what
     Gradescope, Canvas or Moodle lets a teacher download.
 
-    Below DIR stand gradebook.sqlite, reports/ID.json and reports/ID.html. What was graded before is not
-    graded again: the same command goes on where it was ended.
+    Below DIR stand gradebook.sqlite, index.html (the page of the class) and reports/MODULE/ID.html and .json. What
+    was graded before is not graded again: the same command goes on where it was ended.
     """
     from grader.course import find_course, load_terms
 
@@ -107,7 +107,7 @@ def batch(
         return
     if out is None:
         raise UsageError("--out: name a folder for the gradebook and the reports: --out results")
-    book_path = out / "gradebook.sqlite"
+    book_path, page_path = out / "gradebook.sqlite", out / "index.html"
     if resume and not book_path.is_file():
         raise UsageError(
             f"--resume: there is no {book_path} to go on with. Begin without --resume, or name another --out"
@@ -124,8 +124,9 @@ def batch(
         return
     make_folder(out)
 
-    from grader.batch import run, summary
+    from grader.batch import roster, run, summary
     from grader.batch.book import Book
+    from grader.cli.gradebook import counted, write_page
 
     limits = ready.assignment.limits
     options = run.Options(
@@ -138,20 +139,23 @@ def batch(
     with Book(book_path) as book:
         reports = run.Reports(out / "reports", terms, run.rows_of(course, book))
         dealt: list[Done] = []
-        began = time.monotonic()
 
-        def once(hand_ins: Sequence[HandIn]) -> None:
+        def once(hand_ins: Sequence[HandIn]) -> summary.Summary:
+            first, start = len(dealt), time.monotonic()
             with display(len(hand_ins), module, options, color) as screen:
                 screen.tell = dealt.append
                 run.run(course, ready, hand_ins, book, reports, options, screen)
             if reports.has_terms:
                 run.bring_up_to_date(reports, module, book.rows(module))
+            came = summary.summary(module, dealt[first:], time.monotonic() - start)
+            rows = counted(book, module, course.root, raw=False)
+            people = roster.read(roster_csv) if roster_csv else None
+            write_page(rows, module, people, out, str(page_path), summary.pace(came))
+            return came
 
         try:
-            once(found.hand_ins)
-            took = time.monotonic() - began
-            came = summary.summary(module, dealt, took)
-            put(json_of(came) if as_json else "\n".join(summary.lines(came)))
+            came = once(found.hand_ins)
+            put(json_of(came) if as_json else "\n".join([*summary.lines(came), str(page_path)]))
             if watch:
                 keep_watching(
                     source, lambda: read(source, out, out, roster_csv, deadline), found, once, dealt

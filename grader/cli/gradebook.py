@@ -199,9 +199,6 @@ def page(
 
     Its lines lead to the reports in `reports/` beside the gradebook, where these are.
     """
-    from grader.batch.grades import grades
-    from grader.batch.page import render
-
     roster = _roster(roster_csv)
     with opened(book) as kept:
         module = chosen(kept, module)
@@ -210,10 +207,22 @@ def page(
     to = output or str(beside / "index.html")
     if to != "-":
         check_output(to, "--output")
-    page_at = Path.cwd() if to == "-" else Path(to).absolute().parent
-    write_view(render(grades(rows, roster), module, _links(rows, beside, page_at)), to)
+    write_page(rows, module, roster, beside, to)
     if to != "-":
         put(to)
+
+
+def write_page(
+    rows: list[Row], module: str, roster: Roster | None, beside: Path, to: str, pace: str = ""
+) -> None:
+    """Writes the page of a class to a file or, for "-", to standard output. beside: the gradebook's folder; pace:
+    how fast its last batch was, in words."""
+    from grader.batch.grades import grades
+    from grader.batch.page import render
+
+    page_at = Path.cwd() if to == "-" else Path(to).absolute().parent
+    links = _links(rows, beside, page_at)
+    write_view(render(grades(rows, roster), module, links, pace=pace), to)
 
 
 def _links(rows: list[Row], beside: Path, page_at: Path) -> dict[str, str]:
@@ -225,7 +234,7 @@ def _links(rows: list[Row], beside: Path, page_at: Path) -> dict[str, str]:
 
     found = {}
     for row in rows:
-        report = beside.absolute() / "reports" / f"{file_name(row.hand_in.id)}.html"
+        report = beside.absolute() / "reports" / row.module / f"{file_name(row.hand_in.id)}.html"
         if report.is_file():
             way = Path(os.path.relpath(report, page_at)).as_posix()
             found[row.hand_in.id] = quote(way)

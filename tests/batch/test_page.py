@@ -47,7 +47,7 @@ def test_no_word_of_a_student_is_markup(tmp_path: Path) -> None:
 def test_the_distribution_counts_everyone_once() -> None:
     columns = distribution([0.0, 4.9, 5.0, 50.0, 49.9, 61.0], 50.0)
     assert [column.students for column in columns] == [2, 1, 0, 0, 0, 0, 0, 0, 0, 3]
-    assert (columns[-1].low, columns[-1].high, columns[-1].height) == (45.0, 50.0, 100.0)
+    assert (columns[-1].low, columns[-1].high, columns[-1].height) == (45.0, 61.0, 100.0)
     assert distribution([], 50.0) == []
 
 
@@ -97,17 +97,17 @@ def test_lines_lead_to_the_reports_that_are_there(tmp_path: Path) -> None:
     odd = HandIn("ädä", (Student("Ä"),), "/in/x")
     with book.Book(tmp_path / "gradebook.sqlite") as kept:
         kept.keep(MODULE, odd, book.GRADED, key="1")
-    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / MODULE).mkdir(parents=True)
     for name in ("evil", "ädä"):
-        (tmp_path / "reports" / f"{name}.html").write_text("")
+        (tmp_path / "reports" / MODULE / f"{name}.html").write_text("")
     ran = CliRunner().invoke(cli, ["page", str(tmp_path)], catch_exceptions=False)
     assert ran.exit_code == 0
     page = (tmp_path / "index.html").read_text()
     links = re.findall(r'<a href="(reports[^"]*)"', page)
-    assert sorted(links) == ["reports/%C3%A4d%C3%A4.html", "reports/evil.html"]
+    assert sorted(links) == [f"reports/{MODULE}/%C3%A4d%C3%A4.html", f"reports/{MODULE}/evil.html"]
     (tmp_path / "out").mkdir()
     CliRunner().invoke(cli, ["page", str(tmp_path), "-o", str(tmp_path / "out" / "c.html")])
-    assert 'href="../reports/evil.html"' in (tmp_path / "out" / "c.html").read_text()
+    assert f'href="../reports/{MODULE}/evil.html"' in (tmp_path / "out" / "c.html").read_text()
 
 
 def test_the_page_is_the_same_each_time(tmp_path: Path) -> None:

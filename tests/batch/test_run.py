@@ -131,11 +131,13 @@ def test_what_is_alike_is_graded_once(undisturbed: Path) -> None:
 
 
 def test_each_graded_hand_in_has_its_own_report(undisturbed: Path) -> None:
-    names = {path.name for path in (undisturbed / "reports").iterdir()}
+    names = {path.name for path in (undisturbed / "reports" / "warmup").iterdir()}
     ids = {row.hand_in.id for row in rows(undisturbed) if row.report is not None}
     assert names == {f"{name}.{ending}" for name in ids for ending in ("json", "html")}
+    page = (undisturbed / "index.html").read_text()
     for name in SAME_CONTENT:
-        report = json.loads((undisturbed / "reports" / f"{name}.json").read_text())
+        assert f'<a href="reports/warmup/{name}.html"' in page
+        report = json.loads((undisturbed / "reports" / "warmup" / f"{name}.json").read_text())
         assert report["submission"] == name
         assert "standing" not in report or report["standing"] is None
 
@@ -143,6 +145,7 @@ def test_each_graded_hand_in_has_its_own_report(undisturbed: Path) -> None:
 def test_the_same_command_again_grades_nothing(handed_in: Path, undisturbed: Path) -> None:
     before = rows(undisturbed)
     told = json.loads(graded(handed_in, undisturbed, "--resume", "--json").stdout)
+    assert "per minute" not in (undisturbed / "index.html").read_text()
     assert (told["graded"], told["known"]) == (0, 6)
     assert rows(undisturbed) == before
 
@@ -150,6 +153,7 @@ def test_the_same_command_again_grades_nothing(handed_in: Path, undisturbed: Pat
 def test_force_grades_again_and_fail_under_is_told(handed_in: Path, undisturbed: Path) -> None:
     ran = graded(handed_in, undisturbed, "--force", "--json", "--fail-under", "50")
     assert ran.returncode == 1
+    assert "5 submissions graded in" in (undisturbed / "index.html").read_text()
     told = json.loads(ran.stdout)
     assert (told["graded"], told["known"]) == (5, 1)
 
@@ -188,9 +192,9 @@ def test_the_terms_of_the_course_are_applied(tmp_path: Path) -> None:
     environment = {**os.environ, "GRADE_CACHE": str(tmp_path / "banks")}
     ran = subprocess.run(line, capture_output=True, text=True, env=environment)
     assert ran.returncode == 0, ran.stderr
-    report = json.loads((out / "reports" / "ada.json").read_text())
+    report = json.loads((out / "reports" / "sums" / "ada.json").read_text())
     assert (report["score"], report["standing"]["score"]) == (40, 37)
-    assert "a fee" in (out / "reports" / "ada.html").read_text()
+    assert "a fee" in (out / "reports" / "sums" / "ada.html").read_text()
 
 
 def test_a_mistaken_command_line_makes_no_folder(handed_in: Path, tmp_path: Path) -> None:
@@ -239,7 +243,7 @@ def test_an_interrupted_batch_tells_how_to_go_on(
 ) -> None:
     batch = started(handed_in, tmp_path)
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("reports/*.html")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob("reports/*/*.html")) and time.monotonic() < deadline:
         time.sleep(0.02)
     below = psutil.Process(batch.pid).children(recursive=True)
     batch.send_signal(number)
@@ -262,7 +266,7 @@ def test_what_comes_while_a_source_is_watched_is_graded(tmp_path: Path) -> None:
     late.start()
     try:
         lines = iter(batch.stdout or [])
-        assert any("per minute" in line for line in lines)
+        assert any(line.endswith("index.html\n") for line in lines)
         (source / "emmy").mkdir()
         (source / "emmy" / "warmup.py").write_text(WRONG)
         line = next(lines, "")

@@ -92,13 +92,13 @@ def test_a_report_is_written_with_its_standing_and_follows_later_hand_ins(tmp_pa
 
     def written(one: Row) -> float:
         reports.write(one.module, run.Done(one.hand_in, run.NOW, one.report))
-        standing = from_json((tmp_path / f"{one.hand_in.id}.json").read_bytes()).standing
+        standing = from_json((tmp_path / one.module / f"{one.hand_in.id}.json").read_bytes()).standing
         assert standing is not None
         return standing.score
 
     assert written(second) == 80
     # Her one late day goes to the module that was handed in first.
-    assert written(row("a-1", 80, "ada", days=1.0)) == 80
+    assert written(row("a", 80, "ada", days=1.0)) == 80
     assert written(second) == 72
 
 
@@ -106,6 +106,6 @@ def test_a_report_that_no_longer_holds_is_taken_away(tmp_path: Path) -> None:
     reports = run.Reports(tmp_path, Terms(), [])
     one = row("a", 80, "ada")
     reports.write("m", run.Done(one.hand_in, run.NOW, one.report))
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list((tmp_path / "m").iterdir())) == 2
     reports.write("m", run.Done(one.hand_in, run.NOT_GRADABLE, problem="a torn zip"))
-    assert not list(tmp_path.iterdir())
+    assert not list((tmp_path / "m").iterdir())
