@@ -270,7 +270,11 @@ class Wall(msgspec.Struct, frozen=True):
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """How a report came about, so that it can be repeated."""
+    """How a report came about, so that it can be repeated.
+
+    banks: each check's key with the digest of its cases; asked: with that of all that its verdict depends on (see
+    `grader.judge.again`); taken_over: how many verdicts are those of an earlier grading of the same files.
+    """
 
     sandbox: str
     protects: bool
@@ -283,6 +287,8 @@ class Provenance(msgspec.Struct, frozen=True):
     graded_at: str
     course: str = ""
     earlier: str = "student"
+    asked: dict[str, str] = {}
+    taken_over: int = 0
 
 
 class TaskScore(msgspec.Struct, frozen=True):

@@ -129,9 +129,11 @@ def grade_one(
     progress: Progress,
     so_far: SoFar | None = None,
     kept: Kept | None = None,
+    before: Report | None = None,
 ) -> Report:
     """The report on one submission, with shrinking and hints. so_far: as `grader.judge.grade.grade` calls it.
-    kept: from one submission to the next of the same module and seed; made anew where there is none."""
+    kept: from one submission to the next of the same module and seed; made anew where there is none. before: an earlier report, from which
+    what would be found again is taken over."""
     from grader.judge.grade import grade
 
     seeded = with_seed(course, seed)
@@ -162,4 +164,5 @@ def grade_one(
             earlier_mode=course.settings.earlier,
             progress=step,
             so_far=so_far,
+            before=before,
         )

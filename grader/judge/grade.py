@@ -13,7 +13,7 @@ import platform
 import secrets
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ from grader.box.modes import MODES, PLAIN, PYTHON
 from grader.box.notebook import is_made, located
 from grader.box.wire import WireError
 from grader.errors import SandboxLost
-from grader.judge import speed
+from grader.judge import again, speed
 from grader.judge.compare import COMPARISONS, TOLD, show
 from grader.judge.diagnose import Failure, diagnose
 from grader.judge.policy import flags as flags_of
@@ -171,7 +171,8 @@ class Grading:
 
     findings: what was read in the submission's files. Where given, even if there are none, passed checks
     are looked at once more, for `seen`. opponent: the reference, for checks of speed;
-    without it they are not asked. judged: is called after each check.
+    without it they are not asked. judged: is called after each check. holding: verdicts of an earlier grading
+    that stand, by the checks' keys.
     """
 
     def __init__(
@@ -187,8 +188,11 @@ class Grading:
         findings: Sequence[Finding] | None = None,
         opponent: Opponent | None = None,
         judged: Callable[[], None] | None = None,
+        holding: Mapping[str, Verdict] | None = None,
     ) -> None:
         self.opponent = opponent
+        self.holding = holding or {}
+        self.taken_over = 0
         self.judged = judged
         if opponent is None:
             module = without_speed(module)
@@ -277,12 +281,17 @@ class Grading:
                 Outcome.TIMED_OUT,
                 reason=self._not_reached(),
             )
+        found = self.holding.get(check.key)
+        if found is not None and self.opened is not None and self.opened.end is End.DONE:
+            return self._taken_over(check, found)
         session.use(check.mode)
         opened = session.open()
         self.opened = self.opened or opened
         if opened.end is not End.DONE:
             self.opened = opened
             return self._verdict(check, Outcome.BLOCKED, reason=_import_ended(opened))
+        if found is not None:
+            return self._taken_over(check, found)
         bank = self.module.banks[check.key]
         seconds = min(check.seconds, max(1.0, limits.run_seconds - session.used_seconds))
         reply = session.ask(check.question, check.given, bank.cases, seconds=seconds)
@@ -301,6 +310,19 @@ class Grading:
                 remark=_told(check, reply.answers),
             )
         return self._stopped(check, bank, compared, reply.end, reply.detail, reply.cpu_seconds)
+
+    def _taken_over(self, check: Check, found: Verdict) -> Verdict:
+        """The verdict that was found before, worth what the check is worth now."""
+        self.taken_over += 1
+        now = self._verdict(check, found.outcome)
+        return msgspec.structs.replace(
+            found,
+            weight=now.weight,
+            score=now.score,
+            max_score=now.max_score,
+            visibility=now.visibility,
+            hint=now.hint,
+        )
 
     def _timed(self, check: Check, bank: CaseBank, session: Session, seconds: float) -> Verdict:
         """The verdict on how long right answers take, beside the reference in a box of its own."""
@@ -749,15 +771,19 @@ def grade(
     opponent: Opponent | None = None,
     progress: Progress | None = None,
     so_far: SoFar | None = None,
+    before: Report | None = None,
 ) -> Report:
     """The report on one submission.
 
     earlier: the reference's files of earlier modules. With `earlier_mode="reference"` they take the place
     of the submission's own; otherwise they are only tried on checks that failed, for a hint. opponent: the
     reference, to be timed beside the submission. so_far: is given the report after each check, with the others
-    as out of time, for whoever may be ended before all is done.
+    as out of time, for whoever may be ended before all is done. before: an earlier report; what would be found
+    again is taken over from it.
     """
     began = time.perf_counter()
+    beside = opponent.submission.digest if opponent is not None else ""
+    asked = again.digests(module, earlier=earlier_mode, opponent=beside)
     graded = (
         overlaid(submission, earlier) if earlier and earlier_mode == "reference" else submission
     )
@@ -780,6 +806,8 @@ def grade(
             hints=tuple(hints),
             seconds=time.perf_counter() - began,
             earlier_mode=earlier_mode,
+            asked={key: asked[key] for key in verdicts},
+            taken_over=run.taken_over,
             flags=flags_of(module.assignment, verdicts, findings, run.seen),
         )
 
@@ -798,6 +826,7 @@ def grade(
         findings=findings,
         opponent=opponent,
         judged=judged,
+        holding=again.holding(before, asked, submission.digest, sandbox.name),
     )
     verdicts = run.run()
     hints = _import_hints(run.opened)
@@ -947,6 +976,8 @@ def report(
     hints: tuple[str, ...],
     seconds: float,
     earlier_mode: str,
+    asked: dict[str, str],
+    taken_over: int,
     flags: tuple[Flag, ...] = (),
 ) -> Report:
     """Puts a report together from verdicts, and takes from its score what flags deduct."""
@@ -997,6 +1028,8 @@ def report(
             graded_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             course=course,
             earlier=earlier_mode,
+            asked=asked,
+            taken_over=taken_over,
         ),
         flags=flags,
     )

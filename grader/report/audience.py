@@ -71,5 +71,6 @@ def for_student(report: Report, shown: Collection[Visibility] = VISIBLE) -> Repo
         provenance=msgspec.structs.replace(
             report.provenance,
             banks={k: digest for k, digest in report.provenance.banks.items() if k not in named},
+            asked={k: digest for k, digest in report.provenance.asked.items() if k not in named},
         ),
     )

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import psutil
 import pytest
+from cli.conftest import as_in_a_terminal
 from drawn import PROJECT
 from engine.courses import COURSE, REFERENCE, make_course, write
 from hostile.attacks import ATTACKS
@@ -79,6 +80,7 @@ def started(handed_in: Path, out: Path, *more: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=as_in_a_terminal,
     )
 
 

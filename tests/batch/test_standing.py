@@ -92,7 +92,9 @@ def test_a_report_is_written_with_its_standing_and_follows_later_hand_ins(tmp_pa
 
     def written(one: Row) -> float:
         reports.write(one.module, run.Done(one.hand_in, run.NOW, one.report))
-        standing = from_json((tmp_path / one.module / f"{one.hand_in.id}.json").read_bytes()).standing
+        standing = from_json(
+            (tmp_path / one.module / f"{one.hand_in.id}.json").read_bytes()
+        ).standing
         assert standing is not None
         return standing.score
 

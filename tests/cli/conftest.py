@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -61,3 +62,8 @@ def grade(environment: dict[str, str], course: Path) -> Run:
         )
 
     return run
+
+
+def as_in_a_terminal() -> None:
+    """For a child: lets Ctrl-C through, which a shell keeps from what it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from engine.courses import FILES, REFERENCE, dedented, write
 
-from .conftest import Run
+from .conftest import Run, as_in_a_terminal
 
 ESC = "\x1b["
 
@@ -457,11 +457,6 @@ def test_a_reader_that_goes_away_changes_no_exit_code(
 
 
 # Interruption
-
-
-def as_in_a_terminal() -> None:
-    """Lets Ctrl-C through, which a shell keeps from what it starts in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
