@@ -25,7 +25,7 @@ from grader.model import Report
 from grader.report.json import from_json, to_json
 
 APPLICATION = 0x42434742  # "BCGB": tells a gradebook from other SQLite files
-SCHEMA = 1
+SCHEMA = 2
 MAGIC = b"SQLite format 3\0"
 BUSY_SECONDS = 60.0
 
@@ -40,8 +40,10 @@ CREATE TABLE gradings (
   report BLOB NOT NULL,
   score REAL,
   max_score REAL NOT NULL,
-  seconds REAL NOT NULL
+  seconds REAL NOT NULL,
+  submission TEXT NOT NULL DEFAULT ''
 ) STRICT;
+CREATE INDEX gradings_by_submission ON gradings (module, submission);
 CREATE TABLE hand_ins (
   module TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -58,8 +60,19 @@ CREATE TABLE hand_ins (
 ) STRICT;
 """
 
+
+def _to_2(connection: sqlite3.Connection) -> None:
+    """Gradings are found by the submission's content as well."""
+    connection.execute("ALTER TABLE gradings ADD COLUMN submission TEXT NOT NULL DEFAULT ''")
+    connection.execute("CREATE INDEX gradings_by_submission ON gradings (module, submission)")
+    for (key,) in connection.execute("SELECT key FROM gradings").fetchall():
+        found = connection.execute("SELECT report FROM gradings WHERE key = ?", (key,)).fetchone()
+        digest = _unpacked(found[0]).provenance.submission_digest[:16]
+        connection.execute("UPDATE gradings SET submission = ? WHERE key = ?", (digest, key))
+
+
 # From the schema version that is the key to the next one.
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {}
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _to_2}
 
 
 class Book:
@@ -104,6 +117,16 @@ class Book:
             ).fetchone()
         return None if found is None else _unpacked(found[0])
 
+    def latest(self, module: str, submission_digest: str) -> Report | None:
+        """The last report on the same files that was finished and not held; None where there is none."""
+        with self._said():
+            found = self.connection.execute(
+                "SELECT report FROM gradings WHERE module = ? AND submission = ? AND score IS NOT NULL "
+                "ORDER BY rowid DESC LIMIT 1",
+                (module, submission_digest[:16]),
+            ).fetchone()
+        return None if found is None else _unpacked(found[0])
+
     def keep(
         self,
         module: str,
@@ -119,7 +142,7 @@ class Book:
         with self._transaction():
             if report is not None:
                 self.connection.execute(
-                    "INSERT OR REPLACE INTO gradings VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO gradings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         key,
                         module,
@@ -129,6 +152,7 @@ class Book:
                         report.score,
                         report.max_score,
                         report.seconds,
+                        report.provenance.submission_digest[:16],
                     ),
                 )
             self._enter(module, hand_in)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 from golden.sample_reports import buggy
 
@@ -73,6 +74,40 @@ def test_a_newer_gradebook_is_refused_and_untouched(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="newer"):
         book.Book(path)
     assert path.read_bytes() == before
+
+
+def test_an_older_gradebook_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "b.sqlite"
+    hand_in = HandIn("ada", (), "/in/ada")
+    report = buggy()
+    digest = report.provenance.submission_digest
+    with book.Book(path) as kept:
+        kept.keep("m", hand_in, book.GRADED, key="k", report=report)
+    with sqlite3.connect(path) as connection:  # as the first version made it
+        connection.execute("DROP INDEX gradings_by_submission")
+        connection.execute("ALTER TABLE gradings DROP COLUMN submission")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with book.Book(path) as kept:
+        assert kept.known("k") == kept.latest("m", digest) == report
+        assert kept.rows("m")[0].hand_in == hand_in
+        assert kept.connection.execute("PRAGMA user_version").fetchone() == (book.SCHEMA,)
+        columns = kept.connection.execute("PRAGMA table_info(gradings)").fetchall()
+    with book.Book(tmp_path / "new.sqlite") as made:
+        assert made.connection.execute("PRAGMA table_info(gradings)").fetchall() == columns
+
+
+def test_the_latest_report_on_the_same_files(tmp_path: Path) -> None:
+    first, second = buggy(), msgspec.structs.replace(buggy(), title="Tensors, mended")
+    digest = first.provenance.submission_digest
+    held = msgspec.structs.replace(first, score=None)
+    with book.Book(tmp_path / "b.sqlite") as kept:
+        hand_in = HandIn("ada", (), "/in/ada")
+        for key, report in (("z", first), ("a", second), ("m", held)):
+            kept.keep("m", hand_in, book.GRADED, key=key, report=report)
+        assert kept.latest("m", digest + "and more") == second
+        assert kept.latest("n", digest) is None
+        assert kept.latest("m", "0123456789abcdef") is None
 
 
 def test_what_is_broken_off_in_the_middle_is_not_there(tmp_path: Path) -> None:
