@@ -78,16 +78,21 @@ MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _to_2}
 class Book:
     """An open gradebook. Used by one thread; other processes may have it open too."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, archived: bool = False) -> None:
         """Opens or makes it. Raises UsageError, with the file untouched, for what is no gradebook or one of a
-        newer version."""
+        newer version. archived: where nothing can be written, for reading alone; nobody else may write it
+        meanwhile."""
         self.path = path
         _look_at(path)
+        uri = f"{path.absolute().as_uri()}?{'immutable=1' if archived else 'mode=rwc'}"
         with self._said():
-            self.connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            self.connection = sqlite3.connect(
+                uri, timeout=BUSY_SECONDS, isolation_level=None, uri=True
+            )
         try:
             with self._said():
-                self._prepare()
+                if not archived:
+                    self._prepare()
         except BaseException:
             self.connection.close()
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -227,7 +228,6 @@ def write_page(
 
 def _links(rows: list[Row], beside: Path, page_at: Path) -> dict[str, str]:
     """Addresses of the reports that are there, as seen from the page."""
-    import os
     from urllib.parse import quote
 
     from grader.batch.names import file_name
@@ -307,7 +307,14 @@ def opened(path: Path) -> Iterator[Book]:
     file = path / GRADEBOOK if path.is_dir() else path
     if not file.is_file():
         raise UsageError(f"{file}: there is no gradebook. `grade batch` makes one")
-    with Book(file) as kept:
+    try:
+        kept = Book(file)
+    except OutputFault:
+        # On a disk that is for reading alone. What another batch is about to write stands beside it.
+        if os.access(file.parent, os.W_OK) or Path(f"{file}-wal").exists():
+            raise
+        kept = Book(file, archived=True)
+    with kept:
         yield kept
 
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -290,3 +295,26 @@ def test_diff_tells_who_lost_who_gained_and_by_which_check(tmp_path: Path) -> No
 def test_two_gradebooks_that_are_alike_have_no_difference(tmp_path: Path) -> None:
     path = filled(tmp_path)
     assert grade("diff", path, path).stdout == "6 hand-ins: 0 gained, 0 lost, 0 changed in all\n"
+
+
+# A disk that is for reading alone
+
+
+@pytest.mark.skipif(
+    os.name == "nt" or os.geteuid() != 0 or shutil.which("unshare") is None, reason="mounting"
+)
+def test_grades_are_exported_from_a_disk_for_reading_alone(tmp_path: Path) -> None:
+    filled(tmp_path)
+    (tmp_path / "book").mkdir()
+    (tmp_path / "gradebook.sqlite").rename(tmp_path / "book" / "gradebook.sqlite")
+    before = sorted((tmp_path / "book").iterdir())
+    place = shlex.quote(str(tmp_path / "book"))
+    line = f"{sys.executable} -m grader export {place} --as csv --raw"
+    script = (
+        f"mount --bind {place} {place} && mount -o remount,bind,ro {place} && "
+        f"! touch {place}/x && {line}"
+    )
+    ran = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True)
+    assert "Read-only" in ran.stderr, ran.stderr
+    assert sorted((tmp_path / "book").iterdir()) == before
+    assert ran.stdout == grade("export", tmp_path / "book", "--as", "csv", "--raw").stdout != ""
