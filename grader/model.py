@@ -326,7 +326,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is known of one grading. Every view is made from this and nothing else.
 
     score: the sum of the tasks' scores less what the flags deduct; None while a check is held; standing: what
-    counts under the course's terms, None where none were applied.
+    counts under the course's terms, None where none were applied; pace: a check of speed that was asked without the
+    reference -> milliseconds that one question took.
     """
 
     schema: str = "backcheck/report/1"
@@ -345,3 +346,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     provenance: Provenance
     flags: tuple[Flag, ...] = ()
     standing: Standing | None = None
+    pace: dict[str, float] = {}

@@ -130,10 +130,11 @@ def grade_one(
     so_far: SoFar | None = None,
     kept: Kept | None = None,
     before: Report | None = None,
+    paced: bool = False,
 ) -> Report:
     """The report on one submission, with shrinking and hints. so_far: as `grader.judge.grade.grade` calls it.
     kept: from one submission to the next of the same module and seed; made anew where there is none. before: an earlier report, from which
-    what would be found again is taken over."""
+    what would be found again is taken over. paced: as `grader.judge.grade.grade` has it."""
     from grader.judge.grade import grade
 
     seeded = with_seed(course, seed)
@@ -165,4 +166,5 @@ def grade_one(
             progress=step,
             so_far=so_far,
             before=before,
+            paced=paced,
         )

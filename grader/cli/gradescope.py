@@ -32,8 +32,18 @@ def gradescope_() -> None:
     default=0,
     help="Grade this many submissions of a student; the last score stands then (default: all).",
 )
+@click.option(
+    "--leaderboard", is_flag=True, help="Send the times of the module's checks of speed to it."
+)
 @COURSE
-def build(module: str, output: str, minutes: float, attempts: int, course_dir: Path | None) -> None:
+def build(
+    module: str,
+    output: str,
+    minutes: float,
+    attempts: int,
+    leaderboard: bool,
+    course_dir: Path | None,
+) -> None:
     """Writes MODULE's checks, the engine and two scripts as the zip that Gradescope asks for."""
     from grader.bank import write_whole
     from grader.course import find_course
@@ -46,8 +56,15 @@ def build(module: str, output: str, minutes: float, attempts: int, course_dir: P
     progress = Progress()
     ready = load_banks(course, module, None, progress)
     progress.clear()
-    terms = terms_there(course, module)
-    settings = Settings(module=module, minutes=minutes, attempts=attempts, terms=terms)
+    if leaderboard and not any(check.at_most_times for check in ready.assignment.checks):
+        raise UsageError(f"--leaderboard: {module} has no check of speed (at_most_times)")
+    settings = Settings(
+        module=module,
+        minutes=minutes,
+        attempts=attempts,
+        terms=terms_there(course, module),
+        leaderboard=leaderboard,
+    )
     data = archive(course, ready, settings)
     try:
         write_whole(Path(output).absolute(), data)

@@ -172,7 +172,7 @@ class Grading:
     findings: what was read in the submission's files. Where given, even if there are none, passed checks
     are looked at once more, for `seen`. opponent: the reference, for checks of speed;
     without it they are not asked. judged: is called after each check. holding: verdicts of an earlier grading
-    that stand, by the checks' keys.
+    that stand, by the checks' keys. paced: whether the time of what checks of speed ask is taken even so, for `pace`.
     """
 
     def __init__(
@@ -189,8 +189,11 @@ class Grading:
         opponent: Opponent | None = None,
         judged: Callable[[], None] | None = None,
         holding: Mapping[str, Verdict] | None = None,
+        paced: bool = False,
     ) -> None:
         self.opponent = opponent
+        self.paced = [c for c in module.assignment.checks if c.at_most_times] if paced else []
+        self.pace: dict[str, float] = {}
         self.holding = holding or {}
         self.taken_over = 0
         self.judged = judged
@@ -228,7 +231,34 @@ class Grading:
                     self.seen = look(
                         self.module, session, self.verdicts, self.findings, self.shrinker
                     )
+            with contextlib.suppress(Exception):
+                self.pace = self._pace(session)
         return self.verdicts
+
+    def _pace(self, session: Session) -> dict[str, float]:
+        """Milliseconds that a right answer to each check of speed takes, the least of several; empty unless all
+        are right, for who computes nothing is quicker than anybody."""
+        found = {}
+        for check in self.paced:
+            bank = self.module.banks[check.key]
+            if self._waits_for(check):
+                return {}
+            session.use(check.mode)
+            session.open()
+            taken = []
+            for case, expected, slack in zip(bank.cases, bank.answers, bank.slack, strict=True):
+                session.rest(REST_SECONDS)
+                began = time.perf_counter()
+                reply = session.ask(check.question, check.given, [case], seconds=check.seconds)
+                taken.append(time.perf_counter() - began)
+                right = reply.end is End.DONE and len(reply.answers) == 1
+                if not right or judge(check, expected, slack, reply.answers[0]):
+                    return {}
+                if self._spent(session):
+                    return {}
+            # The first one has compiled.
+            found[check.key] = round(1000 * min(taken[1:]), 3)
+        return found
 
     def so_far(self) -> dict[str, Verdict]:
         """The verdicts as they are now; what was not asked yet counts as out of time."""
@@ -772,6 +802,7 @@ def grade(
     progress: Progress | None = None,
     so_far: SoFar | None = None,
     before: Report | None = None,
+    paced: bool = False,
 ) -> Report:
     """The report on one submission.
 
@@ -779,7 +810,7 @@ def grade(
     of the submission's own; otherwise they are only tried on checks that failed, for a hint. opponent: the
     reference, to be timed beside the submission. so_far: is given the report after each check, with the others
     as out of time, for whoever may be ended before all is done. before: an earlier report; what would be found
-    again is taken over from it.
+    again is taken over from it. paced: without an opponent, whether the time is taken all the same, for `pace`.
     """
     began = time.perf_counter()
     beside = opponent.submission.digest if opponent is not None else ""
@@ -808,6 +839,7 @@ def grade(
             earlier_mode=earlier_mode,
             asked={key: asked[key] for key in verdicts},
             taken_over=run.taken_over,
+            pace=run.pace,
             flags=flags_of(module.assignment, verdicts, findings, run.seen),
         )
 
@@ -827,6 +859,7 @@ def grade(
         opponent=opponent,
         judged=judged,
         holding=again.holding(before, asked, submission.digest, sandbox.name),
+        paced=paced,
     )
     verdicts = run.run()
     hints = _import_hints(run.opened)
@@ -978,6 +1011,7 @@ def report(
     earlier_mode: str,
     asked: dict[str, str],
     taken_over: int,
+    pace: dict[str, float],
     flags: tuple[Flag, ...] = (),
 ) -> Report:
     """Puts a report together from verdicts, and takes from its score what flags deduct."""
@@ -1032,6 +1066,7 @@ def report(
             taken_over=taken_over,
         ),
         flags=flags,
+        pace=pace,
     )
 
 

@@ -81,13 +81,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the instructor chose, as `gradescope.json` holds it.
 
     minutes: that the assignment's settings on Gradescope allow a run; attempts: how many submissions are graded,
-    0 for all; terms: what lateness costs, None where it costs nothing.
+    0 for all; terms: what lateness costs, None where it costs nothing; leaderboard: whether the times of the checks
+    of speed go to Gradescope's leaderboard.
     """
 
     module: str
     minutes: float = 10.0
     attempts: int = 0
     terms: Terms | None = None
+    leaderboard: bool = False
 
 
 def terms_there(course: Course, module: str) -> Terms | None:
@@ -149,6 +151,8 @@ def warnings(module: Module, settings: Settings) -> list[str]:
         found.append(
             f"not asked there: {'; '.join(slow)}. Speed is taken beside the reference, which is not in a pack"
         )
+    if settings.leaderboard:
+        found.append("switch the leaderboard on in the assignment's settings as well")
     limits = module.assignment.limits
     if limits.run_seconds * 2 > settings.minutes * 60:
         found.append(

@@ -113,7 +113,14 @@ def graded(
             box = open_box(None, course, ready, progress)
             latest[:] = [
                 grade_one(
-                    course, ready, submission, box, seed=None, progress=progress, so_far=so_far
+                    course,
+                    ready,
+                    submission,
+                    box,
+                    seed=None,
+                    progress=progress,
+                    so_far=so_far,
+                    paced=settings.leaderboard,
                 )
             ]
     except OutOfTime:

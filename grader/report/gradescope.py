@@ -89,9 +89,22 @@ def results(
     if whole:
         kept = report if report.provenance.protects else for_student(report)
         sent["extra_data"]["report"] = tree(kept)
+    if report.pace:
+        sent["leaderboard"] = _leaderboard(report)
     if stdout_visibility is not None:
         sent["stdout_visibility"] = stdout_visibility.value
     return sent
+
+
+def _leaderboard(report: Report) -> list[dict[str, Any]]:
+    """The time of each check of speed in milliseconds, less is better; first all of them together."""
+    times = {"All together (ms)": sum(report.pace.values())}
+    for key, milliseconds in report.pace.items():
+        times[f"{one_line(visible(key.partition('/')[2]))} (ms)"] = milliseconds
+    return [
+        {"name": name, "value": _number(round(value, 3)), "order": "asc"}
+        for name, value in times.items()
+    ]
 
 
 def _counts(report: Report) -> float:

@@ -414,3 +414,47 @@ def test_code_that_searches_for_the_answers_finds_them_only_where_nothing_keeps_
     else:
         assert any("found nothing" in text for text in seen)
         assert MARKER not in "".join(seen)
+
+
+# The leaderboard
+
+TIMED = """
+first.check(
+    questions.one, case(x=reals()), function="square", title="square is quick", cases=6,
+    at_most_times=3.0, after=["square gives the right number"],
+)
+"""
+
+
+def test_the_leaderboard_has_the_times_of_right_work(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "course", checks=CHECKS + TIMED, leaderboard=True)
+    right = dedented(REFERENCE)
+    slow = right.replace("return x * x", "import time; time.sleep(0.05); return x * x")
+    quick = {}
+    for name, text in (("right", right), ("slow", slow)):
+        board = run(lay_out(tmp_path / name, archive, {"work.py": text.encode()}))["leaderboard"]
+        assert [(entry["name"], entry["order"]) for entry in board] == [
+            ("All together (ms)", "asc"),
+            ("square is quick (ms)", "asc"),
+        ]
+        quick[name] = board[1]["value"]
+    assert 0 < quick["right"] < 50 <= quick["slow"]
+
+
+def test_wrong_work_and_a_zip_without_it_have_no_leaderboard(tmp_path: Path) -> None:
+    right = dedented(REFERENCE)
+    # Right when it is first asked and wrong later: what computes nothing is quicker than anybody.
+    idle = right.replace(
+        "def square(x):",
+        "asked = []\n\n\ndef square(x):\n    asked.append(x)\n    if len(asked) > 101:\n        return 0.0\n",
+    )
+    archive = zip_of(tmp_path / "course", checks=CHECKS + TIMED, leaderboard=True)
+    for name, text in (
+        ("wrong", right.replace("return x * x", "return x * abs(x)")),
+        ("idle", idle),
+    ):
+        sent = run(lay_out(tmp_path / name, archive, {"work.py": text.encode()}))
+        assert "leaderboard" not in sent
+    plain = zip_of(tmp_path / "plain course", checks=CHECKS + TIMED)
+    sent = run(lay_out(tmp_path / "plain", plain, {"work.py": right.encode()}))
+    assert "leaderboard" not in sent
