@@ -247,9 +247,20 @@ def doctor(course_dir: Path | None, as_json: bool) -> None:
     "--check", "only_check", is_flag=True, help="Compare the committed template with the reference."
 )
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Write it to this folder.")
+@click.option(
+    "--install",
+    default="backcheck",
+    show_default=True,
+    metavar="WHAT",
+    help="What students tell pip to install: a version, or the address of a wheel.",
+)
 @COURSE
 def template(
-    module: str | None, only_check: bool, output: Path | None, course_dir: Path | None
+    module: str | None,
+    only_check: bool,
+    output: Path | None,
+    install: str,
+    course_dir: Path | None,
 ) -> None:
     """Makes `student_template/` from the marked regions of `reference/`, or checks that they agree.
 
@@ -261,7 +272,7 @@ def template(
 
     course = find_course(Path.cwd(), course_dir)
     if module is not None:
-        student_repository(course, module, output, only_check)
+        student_repository(course, module, output, only_check, install)
         return
     target = output or course.root / "student_template"
     try:
@@ -280,7 +291,9 @@ def template(
     put(f"wrote {len(files)} files to {target}")
 
 
-def student_repository(course: Course, module: str, output: Path | None, only_check: bool) -> None:
+def student_repository(
+    course: Course, module: str, output: Path | None, only_check: bool, install: str
+) -> None:
     """Writes what a student clones, into a folder that is not there or empty."""
     from grader.platforms import student
 
@@ -297,7 +310,9 @@ def student_repository(course: Course, module: str, output: Path | None, only_ch
     progress = Progress()
     ready = load_banks(course, module, None, progress)
     progress.clear()
-    made = student.files(course, ready)
+    if not install.strip() or not install.isprintable():
+        raise UsageError("--install: say what pip is to install, such as backcheck==0.1.0")
+    made = student.files(course, ready, install)
     write_files(output, made)
     put(f"{output}: {len(made)} files. Try: cd {output} && grade {module}")
 

@@ -7,6 +7,7 @@ before. Nothing here writes a file.
 from __future__ import annotations
 
 import functools
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from grader.errors import UsageError
 WORKFLOW = ".github/workflows/grade.yml"
 
 
-def files(course: Course, module: Module) -> dict[str, bytes]:
-    """The files of a student's repository for a module, by their path in it.
+def files(course: Course, module: Module, install: str = "backcheck") -> dict[str, bytes]:
+    """The files of a student's repository for a module, by their path in it. install: what pip is told to install.
 
     Raises UsageError where the template cannot be made or no check is public.
     """
@@ -54,6 +55,7 @@ def files(course: Course, module: Module) -> dict[str, bytes]:
         "example_marker": "task" + public.assignment.tasks[-1].id.replace(".", "_"),
         "previous": _previous(course, name),
         "has_handout": "HANDOUT.md" in found,
+        "install": shlex.quote(install),
     }
     for path, source in (
         ("grader.yaml", "grader.yaml.j2"),

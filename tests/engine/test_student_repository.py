@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,15 @@ def test_it_holds_what_a_student_needs_and_no_solution(clone: Path) -> None:
     assert load_course(clone).settings.modules == ("sums",)
     steps = yaml.safe_load((clone / ".github/workflows/grade.yml").read_text())["jobs"]["grade"]
     assert any("grade sums --json report.json" in step.get("run", "") for step in steps["steps"])
+
+
+def test_what_is_installed_is_the_instructors_choice(course: Course, tmp_path: Path) -> None:
+    wheel = "backcheck @ https://course.example/a b/backcheck-0.1.0-py3-none-any.whl"
+    made = student.files(course, bank.load(course, "sums"), wheel)
+    jobs = yaml.safe_load(made[".github/workflows/grade.yml"])["jobs"]
+    (line,) = [step["run"] for step in jobs["grade"]["steps"] if "pip" in step.get("run", "")]
+    assert shlex.split(line) == ["pip", "install", wheel]
+    assert f"    {line.strip()}\n".encode() in made["README.md"]
 
 
 def test_grade_works_in_it_and_points_rise_with_the_work(clone: Path) -> None:
