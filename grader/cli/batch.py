@@ -331,7 +331,7 @@ class Plain:
         self.jobs = jobs
         self.began = self.last = time.monotonic()
         self.counts: dict[str, int] = {}
-        self.scored: list[bool] = []
+        self.faulty = 0
         self.doing: dict[int, tuple[str, str]] = {}
         self.tell: Any = None
 
@@ -345,13 +345,17 @@ class Plain:
     def done(self, done: Done) -> None:
         self.tell(done)
         self.counts[done.kind] = self.counts.get(done.kind, 0) + 1
+        report = done.report
+        if report is not None and report.score is not None:
+            self.faulty += report.score < report.max_score
         if time.monotonic() - self.last > PLAIN_SECONDS:
             self.last = time.monotonic()
             click.echo(self.line(), err=True)
 
     def line(self) -> str:
-        """`12 of 20 done, 1 held: 24 per minute, 20 s left`."""
+        """`12 of 20 done, 5 with faults, 1 held: 24 per minute, 20 s left`."""
         told = [f"{self.finished} of {self.total} done"]
+        told += [f"{self.faulty} with faults"] if self.faulty else []
         told += [f"{self.counts[kind]} {kind}" for kind in sorted(self.counts) if kind != "graded"]
         seconds = time.monotonic() - self.began
         graded = self.counts.get("graded", 0)

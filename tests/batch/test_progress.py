@@ -1,0 +1,36 @@
+"""What a batch tells while it runs."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from golden.sample_reports import buggy, full_marks, held
+
+from grader.batch import run
+from grader.batch.model import HandIn
+from grader.cli.batch import Live
+
+
+def test_the_line_counts_what_is_done_and_how() -> None:
+    screen = Live(7, 2)
+    told: list[run.Done] = []
+    screen.tell = told.append
+    ada = HandIn("ada", (), "/in/ada")
+    screen.step(0, ada, "3/83 2.1 to_index")
+    whole = msgspec.structs.replace(full_marks(), score=full_marks().max_score)
+    for kind, report in (
+        (run.NOW, whole),
+        (run.NOW, buggy()),
+        (run.KNOWN, buggy()),
+        (run.HELD, held()),
+        (run.NOT_GRADABLE, None),
+    ):
+        screen.done(run.Done(ada, kind, report))
+    assert len(told) == 5
+    assert re.fullmatch(
+        r"5 of 7 done, 2 with faults, 1 held, 1 known, 1 not gradable: [\d.]+ per minute, about 0 s left",
+        screen.line(),
+    )
+    drawn = str(screen.__rich__())
+    assert drawn.splitlines()[:2] == ["ada  3/83 2.1 to_index", "-"]
