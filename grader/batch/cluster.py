@@ -86,8 +86,7 @@ class Cluster:
         self.places: dict[str, Place] = {}  # by the key of what is graded there
         self.threads = 0
         self.looked = -math.inf
-        # What it has to say is said by us.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        _silence()
         try:
             self.client = Client(
                 self.address, timeout=CONNECT_SECONDS, set_as_default=False, name="grade-batch"
@@ -475,7 +474,11 @@ class Host(WorkerPlugin):  # type: ignore[misc]
         for process in idle:
             process.stop(gently=True)
         with self.changed:
-            self.changed.wait_for(lambda: not self.busy, timeout=2 * END_SECONDS)
+            # Who waits for a job sees it end, and gives it back.
+            if not self.changed.wait_for(lambda: not self.busy, timeout=END_SECONDS):
+                for process in self.busy:
+                    process.ask_to_end(at_once=True)
+                self.changed.wait_for(lambda: not self.busy, timeout=END_SECONDS)
             idle, self.idle = [process for _, process in self.idle], []
         for process in idle:
             process.stop()
@@ -502,6 +505,13 @@ def _may_have_children() -> Iterator[None]:
             yield
         finally:
             this.daemon = daemon
+
+
+def _silence() -> None:
+    """Keeps Dask from logging in this process: what it has to say is said by us."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _first_line(error: BaseException) -> str:

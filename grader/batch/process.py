@@ -84,11 +84,12 @@ class JobProcess:
         how = f"by signal {-code}" if code is not None and code < 0 else f"with code {code}"
         raise Lost(f"the process that graded it ended {how}")
 
-    def ask_to_end(self) -> None:
-        """Asks it to close its box and end, and does not wait."""
-        if self.process is not None:
+    def ask_to_end(self, *, at_once: bool = False) -> None:
+        """Asks it to close its box and end, or ends it `at_once`, and does not wait. Any thread may do so."""
+        process = self.process
+        if process is not None:
             with contextlib.suppress(OSError):
-                self.process.terminate()
+                (process.kill if at_once else process.terminate)()
 
     def stop(self, *, gently: bool = False) -> None:
         """Ends it. gently: gives it time to close its box."""
