@@ -75,7 +75,8 @@ def address_of(given: str) -> str:
 class Cluster:
     """A connection to a cluster, and the seats that it offers to a batch: one for each thread of its workers.
 
-    most: how many submissions at once, if not so many. Raises UsageError where no scheduler answers.
+    most: how many submissions at once, if not so many. Raises UsageError where no scheduler answers, or where it
+    or a worker has another version of this grader.
     """
 
     def __init__(self, given: str, *, most: int | None = None) -> None:
@@ -96,6 +97,11 @@ class Cluster:
                 f"--cluster {given}: no Dask scheduler answers at {self.address} "
                 f"({_first_line(error)}). Start one with `dask scheduler`, and see that it can be reached from here"
             ) from error
+        try:
+            self._same_version()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Cluster:
         return self
@@ -104,12 +110,8 @@ class Cluster:
         self.close()
 
     def prepare(self, course: Course, ready: bank.Module, options: Options) -> None:
-        """Gives every worker, now or when it comes, what it needs to grade a module.
-
-        Raises UsageError where the scheduler or a worker has another version of this grader.
-        """
+        """Gives every worker, now or when it comes, what it needs to grade a module."""
         self.course, self.ready, self.seed = course, ready, options.seed
-        self._same_version()
         host = Host(
             name=self.name,
             setup=setup_of(course, ready, options),
