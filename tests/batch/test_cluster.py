@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import distributed
 import msgspec
 import psutil
 import pytest
@@ -134,7 +135,10 @@ class Machines:
 
 
 def is_spawned(process: psutil.Process) -> bool:
-    return "spawn_main" in " ".join(process.cmdline())
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return False
 
 
 @contextlib.contextmanager
@@ -237,24 +241,34 @@ def kept(out: Path, graded_here: list[Row]) -> int:
     return len(found)
 
 
-class Meddler:
-    """Kills the worker that grades one of the submissions, as often as told."""
+def its_worker(grading: psutil.Process) -> None:
+    worker = grading.parent()
+    assert worker is not None
+    worker.kill()
 
-    def __init__(self, machines: Machines, victim: str, times: int) -> None:
+
+class Meddler:
+    """Watches a batch, and does something to the job that grades one of the submissions, as often as told."""
+
+    def __init__(
+        self,
+        machines: Machines | None = None,
+        victim: str = "",
+        meddle: Callable[[psutil.Process], None] = psutil.Process.kill,
+        times: int = 0,
+    ) -> None:
         self.machines = machines
         self.victim = victim
+        self.meddle = meddle
         self.times = times
 
     def step(self, job: int, hand_in: HandIn | None, text: str) -> None:
         if hand_in is None or hand_in.id != self.victim or text in ("", "taken in"):
             return
-        if self.times:
+        if self.times and self.machines is not None:
             self.times -= 1
-            # One submission is in hand at a time, so that only its worker uses its job.
             for grading in self.machines.jobs():
-                worker = grading.parent()
-                assert worker is not None
-                worker.kill()
+                self.meddle(grading)
 
     def done(self, done: run.Done) -> None:
         pass
@@ -263,9 +277,30 @@ class Meddler:
         pass
 
 
-@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.thorough), 2])
-def test_what_ends_its_worker_twice_is_held(
+@pytest.mark.parametrize(
+    ("meddle", "times", "problem"),
+    [
+        (its_worker, 2, "the worker of the cluster that graded it went away, twice"),
+        pytest.param(its_worker, 1, "", marks=pytest.mark.thorough),
+        pytest.param(
+            psutil.Process.kill,
+            2,
+            "the process that graded it ended by signal 9, twice",
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(psutil.Process.kill, 1, "", marks=pytest.mark.thorough),
+        pytest.param(
+            psutil.Process.suspend,
+            2,
+            "the process that graded it did not end within 8 s, twice",
+            marks=pytest.mark.thorough,
+        ),
+    ],
+)
+def test_what_ends_all_that_grades_it_is_held_and_costs_no_other(
+    meddle: Callable[[psutil.Process], None],
     times: int,
+    problem: str,
     two: Machines,
     course: Course,
     ready: bank.Module,
@@ -274,17 +309,55 @@ def test_what_ends_its_worker_twice_is_held(
 ) -> None:
     (tmp_path / "class.txt").write_text("\n".join(str(handed_in / n) for n in ("slow", "ada")))
     hand_ins = sources.read(tmp_path / "class.txt").hand_ins
-    options = run.Options(jobs=1, patience=PATIENCE)
+    options = run.Options(jobs=1, patience=8.0)
     with cluster.Cluster(two.address, most=1) as joined, Book(tmp_path / "book.sqlite") as book:
         joined.prepare(course, ready, options)
         reports = run.Reports(tmp_path / "reports", Terms(), [])
-        watcher = Meddler(two, "slow", times)
+        watcher = Meddler(two, "slow", meddle, times)
         dealt = run.run(course, ready, hand_ins, book, reports, options, watcher, joined)
     assert [done.hand_in.id for done in dealt] == ["ada", "slow"]  # what is tried again comes last
     assert watcher.times == 0
-    assert dealt[0].kind == run.NOW
-    assert dealt[1].kind == (run.HELD if times == 2 else run.NOW)
-    assert ("went away, twice" in dealt[1].problem) == (times == 2)
+    assert [done.kind for done in dealt] == [run.NOW, run.HELD if problem else run.NOW]
+    assert dealt[1].problem.startswith(problem)
+    assert not two.leftovers()
+
+
+@pytest.mark.thorough
+def test_a_job_that_has_nothing_to_do_is_ended_after_a_while(
+    course: Course,
+    ready: bank.Module,
+    handed_in: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def jobs() -> list[psutil.Process]:
+        return [p for p in psutil.Process().children() if is_spawned(p)]
+
+    monkeypatch.setattr(cluster, "IDLE_SECONDS", 2.0)
+    hand_ins = sources.read(handed_in).hand_ins
+    options = run.Options(jobs=1, patience=PATIENCE, force=True)
+    before = jobs()
+    with (
+        distributed.LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            processes=False,
+            dashboard_address=":0",
+            protocol="tcp://",
+            local_directory=tmp_path,
+        ) as machine,
+        cluster.Cluster(machine.scheduler_address) as joined,
+        Book(tmp_path / "book.sqlite") as book,
+    ):
+        joined.prepare(course, ready, options)
+        reports = run.Reports(tmp_path / "reports", Terms(), [])
+        for name in ("ada", "slow"):
+            one = [hand_in for hand_in in hand_ins if hand_in.id == name]
+            dealt = run.run(course, ready, one, book, reports, options, Meddler(), joined)
+            assert [done.kind for done in dealt] == [run.NOW]
+            assert len(jobs()) == len(before) + 1
+            until(lambda: len(jobs()) == len(before))
+            until(lambda: not list(tmp_path.rglob("backcheck-*")))
 
 
 def heard(ran: subprocess.Popen[str], words: str) -> None:
