@@ -19,6 +19,7 @@ import msgspec
 
 import grader
 from grader import bank
+from grader.batch.parcel import unpacked
 from grader.course import Course, CourseFile, digest_of
 from grader.errors import GraderError, NotGradable, UsageError
 from grader.intake import read_submission
@@ -44,9 +45,11 @@ class Setup(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What a job is told to do: take a submission in, or, where `path` is "", grade the one it took in."""
+    """What a job is told to do: take in what lies at `path`, or else grade: what is in the parcel (see
+    `grader.batch.parcel`), or, where there is none, what it took in."""
 
     path: str = ""
+    parcel: bytes = b""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -75,6 +78,20 @@ def key_of(course: Course, ready: bank.Module, submission: Submission, seed: int
     )
 
 
+def take_in(
+    course: Course, ready: bank.Module, path: Path, seed: int | None
+) -> tuple[Submission | None, Reply]:
+    """What lies at a path as a submission, None where it is none, and what is to be said of it."""
+    assignment = ready.assignment
+    try:
+        taken = read_submission(path, assignment.expects, assignment.also)
+    except NotGradable as error:
+        return None, Reply("refused", _text(str(error)))
+    except Exception as error:
+        return None, _failed(error)
+    return taken, Reply("key", key_of(course, ready, taken, seed))
+
+
 def work(pipe: connection.Connection) -> None:
     """What the process does: it sets up from two messages, then follows orders until the pipe is closed."""
     # The batch gets Ctrl-C too, and ends its jobs. Not SIG_IGN, which the box would inherit.
@@ -93,7 +110,7 @@ def work(pipe: connection.Connection) -> None:
             try:
                 while True:
                     order = msgspec.json.decode(pipe.recv_bytes(), type=Order)
-                    job.tell(job.look(Path(order.path)) if order.path else job.grade())
+                    job.tell(job.follow(order))
             finally:
                 job.close_box()
 
@@ -121,15 +138,13 @@ class _Job:
     def tell(self, reply: Reply) -> None:
         self.pipe.send_bytes(msgspec.json.encode(reply))
 
-    def look(self, path: Path) -> Reply:
-        assignment = self.ready.assignment
-        try:
-            self.taken = read_submission(path, assignment.expects, assignment.also)
-        except NotGradable as error:
-            return Reply("refused", _text(str(error)))
-        except Exception as error:
-            return _failed(error)
-        return Reply("key", key_of(self.course, self.ready, self.taken, self.setup.seed))
+    def follow(self, order: Order) -> Reply:
+        if order.path:
+            self.taken, said = take_in(self.course, self.ready, Path(order.path), self.setup.seed)
+            return said
+        if order.parcel:
+            self.taken = unpacked(order.parcel)
+        return self.grade()
 
     def grade(self) -> Reply:
         assert self.taken is not None

@@ -1,16 +1,15 @@
 """Grades many submissions at once, and keeps what came of each in the gradebook as soon as it is known.
 
 One submission never costs another: each job process has one in hand, and one that dies or hangs with it is ended
-and started anew. What such a job had in hand is tried once more at the end, alone. Nothing here prints.
+and started anew. What such a job had in hand is tried once more at the end, alone. Jobs may be on other machines
+(`grader.batch.cluster`); what is known, kept and written is so here alone. Nothing here prints.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import multiprocessing
 import os
-import signal
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -28,6 +27,7 @@ from grader.batch import job
 from grader.batch.book import Book, of_hand_in
 from grader.batch.model import HandIn, Row
 from grader.batch.names import file_name
+from grader.batch.process import JOB_MB, JobProcess, Lost, hung, short_of_memory
 from grader.batch.standing import settled
 from grader.course import Course
 from grader.errors import GraderError, OutputFault, UsageError
@@ -36,8 +36,6 @@ from grader.report import VIEWS
 from grader.report.json import from_json
 from grader.terms import Terms
 
-JOB_MB = 350  # MiB of a job and of the box that it keeps, beside what a submission may take
-END_SECONDS = 5.0  # for a job to close its box
 POLL_SECONDS = 1.0
 
 NOW, KNOWN, HELD, NOT_GRADABLE = "graded", "known", "held", "not gradable"
@@ -70,6 +68,78 @@ class Watcher(Protocol):
 
     def done(self, done: Done) -> None:
         """A hand-in was dealt with, and that is kept."""
+
+    def note(self, text: str) -> None:
+        """What all of it waits for now; "": for nothing any more."""
+
+
+class Seat(Protocol):
+    """Where one submission after another is graded: a job process of this machine, or a place in a cluster.
+
+    pipe: is ready when there is a reply; deadline: by the monotonic clock, after which it hangs.
+    """
+
+    number: int
+    pipe: connection.Connection | None
+    hand_in: HandIn | None
+    key: str
+    deadline: float
+
+    @property
+    def running(self) -> bool: ...
+
+    def start(self, setup: bytes, frame: bytes) -> None: ...
+
+    def look(self, hand_in: HandIn, patience: float) -> None: ...
+
+    def grade(self, patience: float) -> None: ...
+
+    def reply(self) -> job.Reply:
+        """Raises Lost when nothing more will come."""
+
+    def ask_to_end(self) -> None: ...
+
+    def stop(self, *, gently: bool = False) -> None: ...
+
+
+class Seats(Protocol):
+    """Where the seats of a batch come from."""
+
+    def many(self) -> int:
+        """How many there are now, at least one. Raises GraderError where none can be any more."""
+
+    def lacks(self) -> str:
+        """What is waited for before anything can be graded, or ""."""
+
+    def new(self, number: int) -> Seat:
+        """One more."""
+
+    def short_of_memory(self) -> bool:
+        """Whether no second submission should be begun now."""
+
+
+class Here:
+    """The seats of this machine: job processes."""
+
+    def __init__(self, jobs: int, memory_mb: int) -> None:
+        self.jobs = jobs
+        self.memory_mb = memory_mb
+
+    def many(self) -> int:
+        """As many as were asked for."""
+        return self.jobs
+
+    def lacks(self) -> str:
+        """Nothing."""
+        return ""
+
+    def new(self, number: int) -> Seat:
+        """A job process, not started yet."""
+        return JobProcess(number)
+
+    def short_of_memory(self) -> bool:
+        """Whether there is no room for one more submission."""
+        return short_of_memory(self.memory_mb)
 
 
 class Reports:
@@ -133,18 +203,27 @@ def run(
     reports: Reports,
     options: Options,
     watcher: Watcher,
+    seats: Seats | None = None,
 ) -> list[Done]:
     """Grades what is not known yet; what came of each hand-in, in the order in which it was known.
 
-    Whatever ends it early, an interruption or a full disk, ends the jobs; what was done is kept.
+    seats: where it is graded, if not in `options.jobs` processes of this machine. Whatever ends it early, an
+    interruption or a full disk, ends the jobs; what was done is kept.
     """
-    batch = _Batch(course, ready, book, reports, options, watcher)
+    batch = _Batch(course, ready, book, reports, options, watcher, seats)
     book.enrol(ready.assignment.name, hand_ins)
     try:
         batch.run(hand_ins)
     finally:
         batch.close()
     return batch.dealt
+
+
+def setup_of(course: Course, ready: bank.Module, options: Options) -> bytes:
+    """What a job of a batch must know, as it is sent."""
+    return msgspec.json.encode(
+        job.Setup(str(course.root), course.settings, ready.digest, options.sandbox, options.seed)
+    )
 
 
 def patience(limits: Limits) -> float:
@@ -171,82 +250,6 @@ def _processors() -> int:
     return max(1, many)
 
 
-@contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Keeps Ctrl-C back for a moment, and from a process that is started in it until that wants it."""
-    mask = getattr(signal, "pthread_sigmask", None)
-    if mask is None:
-        yield
-        return
-    mask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        mask(signal.SIG_UNBLOCK, [signal.SIGINT])
-
-
-class _Lost(Exception):
-    """A job died or hung, or failed at one submission. The text says how."""
-
-
-class _Worker:
-    """One job process as the batch sees it."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.process: Any = None
-        self.pipe: connection.Connection | None = None
-        self.hand_in: HandIn | None = None
-        self.key = ""
-        self.deadline = math.inf
-
-    def start(self, setup: bytes, frame: bytes) -> None:
-        # Not forked: a database that is open must not be carried into another process.
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=job.work, args=(theirs,), name=f"job {self.number}")
-        with _no_interrupt():
-            self.process.start()
-        theirs.close()
-        with contextlib.suppress(OSError):  # it died at once, which the first order tells
-            self.pipe.send_bytes(setup)
-            self.pipe.send_bytes(frame)
-
-    def look(self, hand_in: HandIn, patience: float) -> None:
-        self.hand_in, self.key = hand_in, ""
-        self.order(job.Order(hand_in.path), patience)
-
-    def order(self, order: job.Order, patience: float) -> None:
-        assert self.pipe is not None
-        self.deadline = time.monotonic() + patience
-        with contextlib.suppress(OSError):  # a death is noticed where its reply is read
-            self.pipe.send_bytes(msgspec.json.encode(order))
-
-    def reply(self) -> job.Reply:
-        """What the job says. Raises _Lost, with the process ended, when it is dead."""
-        assert self.pipe is not None
-        try:
-            return msgspec.json.decode(self.pipe.recv_bytes(), type=job.Reply)
-        except (EOFError, OSError, msgspec.DecodeError):
-            self.process.join(END_SECONDS)
-            code = self.process.exitcode
-            self.stop()
-        how = f"by signal {-code}" if code is not None and code < 0 else f"with code {code}"
-        raise _Lost(f"the process that graded it ended {how}")
-
-    def stop(self, *, gently: bool = False) -> None:
-        if self.process is None:
-            return
-        if gently:
-            self.process.terminate()
-            self.process.join(END_SECONDS)
-        self.process.kill()
-        self.process.join()
-        assert self.pipe is not None
-        self.pipe.close()
-        self.process = self.pipe = None
-
-
 class _Batch:
     """The state of a batch while it runs. Everything happens in one thread, which waits for replies."""
 
@@ -258,15 +261,14 @@ class _Batch:
         reports: Reports,
         options: Options,
         watcher: Watcher,
+        seats: Seats | None,
     ) -> None:
         self.module = ready.assignment.name
-        self.memory = ready.assignment.limits.memory_mb << 20
+        self.seats = seats or Here(options.jobs, ready.assignment.limits.memory_mb)
         self.book, self.reports, self.options, self.watcher = book, reports, options, watcher
-        setup = job.Setup(
-            str(course.root), course.settings, ready.digest, options.sandbox, options.seed
-        )
-        self.setup, self.frame = msgspec.json.encode(setup), bank.as_frame(ready)
-        self.workers = [_Worker(number) for number in range(options.jobs)]
+        self.setup, self.frame = setup_of(course, ready, options), bank.as_frame(ready)
+        self.taken: list[Seat] = []
+        self.lack = ""  # what was last said to be waited for
         self.queue: deque[HandIn] = deque()
         self.again: deque[HandIn] = deque()
         self.tried: set[str] = set()
@@ -282,7 +284,7 @@ class _Batch:
                 self.queue.append(hand_in)
         while True:
             self._hand_out()
-            busy = [worker for worker in self.workers if worker.hand_in is not None]
+            busy = [seat for seat in self.taken if seat.hand_in is not None]
             if not busy:
                 if not self.waiting:
                     return
@@ -290,85 +292,87 @@ class _Batch:
                 self.queue.extend(one for others in self.waiting.values() for one in others)
                 self.waiting.clear()
                 continue
-            for worker in self._heard(busy):
-                in_hand = worker.hand_in
+            self._tell_what_lacks()
+            for seat in self._heard(busy):
+                in_hand = seat.hand_in
                 assert in_hand is not None
                 try:
-                    self._take(worker, in_hand, worker.reply())
-                except _Lost as lost:
-                    self._lost(worker, in_hand, str(lost))
-            for worker in busy:
-                if worker.hand_in is not None and time.monotonic() > worker.deadline:
-                    worker.stop()
-                    hung = (
-                        f"the process that graded it did not end within {self.options.patience:g} s"
-                    )
-                    self._lost(worker, worker.hand_in, hung)
+                    self._take(seat, in_hand, seat.reply())
+                except Lost as lost:
+                    self._lost(seat, in_hand, str(lost))
+            for seat in busy:
+                if seat.hand_in is not None and time.monotonic() > seat.deadline:
+                    seat.stop()
+                    self._lost(seat, seat.hand_in, hung(self.options.patience))
 
     def close(self) -> None:
-        for worker in self.workers:
-            if worker.process is not None:
-                with contextlib.suppress(OSError):
-                    worker.process.terminate()
-        for worker in self.workers:
-            worker.stop(gently=True)
+        for seat in self.taken:
+            seat.ask_to_end()
+        for seat in self.taken:
+            seat.stop(gently=True)
 
-    def _heard(self, busy: Sequence[_Worker]) -> Iterator[_Worker]:
-        pipes: dict[Any, _Worker] = {worker.pipe: worker for worker in busy}
+    def _heard(self, busy: Sequence[Seat]) -> Iterator[Seat]:
+        pipes: dict[Any, Seat] = {seat.pipe: seat for seat in busy}
         for pipe in connection.wait(list(pipes), POLL_SECONDS):
             yield pipes[pipe]
 
     def _hand_out(self) -> None:
-        """Gives each job that waits its next submission; what is tried again, one at a time at the end."""
-        for worker in self.workers:
-            if worker.hand_in is not None:
+        """Gives each seat that is free its next submission; what is tried again, one at a time at the end."""
+        many = self.seats.many()
+        while len(self.taken) < many:
+            self.taken.append(self.seats.new(len(self.taken)))
+        for seat in self.taken:
+            if seat.hand_in is not None:
                 continue
-            busy = any(other.hand_in is not None for other in self.workers)
-            if self.queue and not (busy and self._short_of_memory()):
+            busy = sum(other.hand_in is not None for other in self.taken)
+            if self.queue and busy < many and not (busy and self.seats.short_of_memory()):
                 hand_in = self.queue.popleft()
             elif self.again and not busy and not self.queue:
                 hand_in = self.again.popleft()
             else:
-                self.watcher.step(worker.number, None, "")
+                self.watcher.step(seat.number, None, "")
                 continue
-            if worker.process is None:
-                worker.start(self.setup, self.frame)
-            worker.look(hand_in, self.options.patience)
-            self.watcher.step(worker.number, hand_in, "taken in")
+            if not seat.running:
+                seat.start(self.setup, self.frame)
+            seat.look(hand_in, self.options.patience)
+            self.watcher.step(seat.number, hand_in, "taken in")
 
-    def _short_of_memory(self) -> bool:
-        return psutil.virtual_memory().available < self.memory + (JOB_MB << 20)
+    def _tell_what_lacks(self) -> None:
+        lack = self.seats.lacks()
+        if lack != self.lack:
+            self.lack = lack
+            self.watcher.note(lack)
 
-    def _take(self, worker: _Worker, hand_in: HandIn, reply: job.Reply) -> None:
+    def _take(self, seat: Seat, hand_in: HandIn, reply: job.Reply) -> None:
         if reply.kind == "step":
-            self.watcher.step(worker.number, hand_in, reply.text)
+            self.watcher.step(seat.number, hand_in, reply.text)
         elif reply.kind == "key":
-            self._looked(worker, hand_in, reply.text)
+            self._looked(seat, hand_in, reply.text)
         elif reply.kind == "refused":
-            worker.hand_in = None
+            seat.hand_in = None
             self._refused(hand_in, reply.text)
         elif reply.kind == "report":
-            worker.hand_in = None
-            self._graded(hand_in, worker.key, from_json(reply.data))
+            seat.hand_in = None
+            self._graded(hand_in, seat.key, from_json(reply.data))
         elif reply.kind == "unable":
             raise (UsageError if reply.usage else GraderError)(reply.text)
         else:
-            raise _Lost(reply.text)
+            raise Lost(reply.text)
 
-    def _looked(self, worker: _Worker, hand_in: HandIn, key: str) -> None:
+    def _looked(self, seat: Seat, hand_in: HandIn, key: str) -> None:
         others = self.waiting.get(key)
         if others is not None and hand_in.id not in self.tried:
-            worker.hand_in = None
+            seat.hand_in = None
             others.append(hand_in)
             return
         fresh = self.options.force and key not in self.own
         report = None if fresh else self.book.known(key)
         if report is None:
-            worker.key = key
+            seat.key = key
             self.waiting.setdefault(key, [])
-            worker.order(job.Order(), self.options.patience)
+            seat.grade(self.options.patience)
         else:
-            worker.hand_in = None
+            seat.hand_in = None
             self.own.add(key)
             for one in (hand_in, *self.waiting.pop(key, [])):
                 self._keep(one, KNOWN, key, report)
@@ -406,14 +410,14 @@ class _Batch:
             )
         )
 
-    def _lost(self, worker: _Worker, hand_in: HandIn, why: str) -> None:
+    def _lost(self, seat: Seat, hand_in: HandIn, why: str) -> None:
         """A job was lost with a submission: it is tried once more, then held, with those of the same content."""
-        worker.hand_in = None
+        seat.hand_in = None
         if hand_in.id not in self.tried:
             self.tried.add(hand_in.id)
             self.again.append(hand_in)
             return
-        for one in (hand_in, *self.waiting.pop(worker.key, [])):
+        for one in (hand_in, *self.waiting.pop(seat.key, [])):
             said = f"{why}, twice. It may be a fault of the grader or of this machine"
             self.book.keep(self.module, one, books.HELD, problem=said)
             self._dealt(Done(one, HELD, problem=said))

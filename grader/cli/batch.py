@@ -19,11 +19,13 @@ from grader.setting import load_banks
 
 if TYPE_CHECKING:
     from grader.bank import Module
+    from grader.batch.cluster import Cluster
     from grader.batch.model import Class, HandIn
     from grader.batch.run import Done, Options
     from grader.course import Course
 
 PLAIN_SECONDS = 30.0  # between two lines where there is no terminal
+MOST_LINES = 16  # jobs that are shown at work at once
 LOOK_SECONDS = 3.0  # between two looks at a source that is watched
 
 
@@ -38,6 +40,11 @@ LOOK_SECONDS = 3.0  # between two looks at a source that is watched
 )
 @click.option(
     "--jobs", "-j", type=click.IntRange(1), help="How many at once (default: by cores and memory)."
+)
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Grade on the workers of a Dask cluster: its scheduler's address, tcp://HOST:PORT, or file.",
 )
 @click.option("--resume", is_flag=True, help="Go on with a batch: --out must hold its gradebook.")
 @click.option("--force", is_flag=True, help="Grade again what is known already.")
@@ -73,6 +80,7 @@ def batch(
     source: Path,
     out: Path | None,
     jobs: int | None,
+    cluster: str | None,
     resume: bool,
     force: bool,
     detect: bool,
@@ -114,6 +122,10 @@ def batch(
         )
     course = find_course(Path.cwd(), course_dir)
     terms = load_terms(course)
+    if cluster is not None and not dry_run:
+        joined = click.get_current_context().with_resource(join(cluster, jobs))
+    else:
+        joined = None
     progress = Progress(color)
     try:
         ready = load_banks(course, module, seed, progress)
@@ -122,7 +134,6 @@ def batch(
     if dry_run:
         put("\n".join(planned(course, ready, found, book_path, seed=seed, force=force)))
         return
-    make_folder(out)
 
     from grader.batch import roster, run, summary
     from grader.batch.book import Book
@@ -136,15 +147,18 @@ def batch(
         seed=seed,
         force=force,
     )
+    if joined is not None:
+        joined.prepare(course, ready, options)
+    make_folder(out)
     with Book(book_path) as book:
         reports = run.Reports(out / "reports", terms, run.rows_of(course, book))
         dealt: list[Done] = []
 
         def once(hand_ins: Sequence[HandIn]) -> summary.Summary:
             first, start = len(dealt), time.monotonic()
-            with display(len(hand_ins), module, options, color) as screen:
+            with display(len(hand_ins), module, where(options, joined), color) as screen:
                 screen.tell = dealt.append
-                run.run(course, ready, hand_ins, book, reports, options, screen)
+                run.run(course, ready, hand_ins, book, reports, options, screen, joined)
             if reports.has_terms:
                 run.bring_up_to_date(reports, module, book.rows(module))
             came = summary.summary(module, dealt[first:], time.monotonic() - start)
@@ -167,6 +181,17 @@ def batch(
         raise SystemExit(4)
     if fail_under is not None and any(below(done, fail_under) for done in dealt):
         raise SystemExit(1)
+
+
+def join(address: str, jobs: int | None) -> Cluster:
+    """The cluster whose scheduler is there. Raises UsageError where it does not answer, or Dask is missing."""
+    try:
+        from grader.batch.cluster import Cluster
+    except ImportError as error:
+        raise UsageError(
+            f"--cluster needs Dask, which is not installed here ({error}): pip install 'backcheck[cluster]'"
+        ) from error
+    return Cluster(address, most=jobs)
 
 
 def read(
@@ -326,13 +351,13 @@ def interrupted(dealt: int, total: int, book_path: Path) -> str:
 class Plain:
     """Few lines on standard error, for where there is no terminal."""
 
-    def __init__(self, total: int, jobs: int) -> None:
+    def __init__(self, total: int) -> None:
         self.total = total
-        self.jobs = jobs
         self.began = self.last = time.monotonic()
         self.counts: dict[str, int] = {}
         self.faulty = 0
         self.doing: dict[int, tuple[str, str]] = {}
+        self.lacking = ""
         self.tell: Any = None
 
     @property
@@ -341,6 +366,11 @@ class Plain:
 
     def step(self, job: int, hand_in: HandIn | None, text: str) -> None:
         self.doing[job] = (hand_in.id, text) if hand_in is not None else ("", "")
+
+    def note(self, text: str) -> None:
+        self.lacking = text
+        if text:
+            click.echo(text, err=True)
 
     def done(self, done: Done) -> None:
         self.tell(done)
@@ -373,26 +403,38 @@ class Live(Plain):
         from rich.text import Text
 
         width = terminal_width() - 1
-        lines = []
-        for job in range(self.jobs):
-            name, text = self.doing.get(job, ("", ""))
-            lines.append(f"{name}  {text}"[:width] if name else "-")
+        lines = [
+            f"{name}  {text}"[:width] if name else "-"
+            for _, (name, text) in sorted(self.doing.items())
+        ]
+        if len(lines) > MOST_LINES:
+            lines = [line for line in lines if line != "-"][:MOST_LINES]
+        lines += [self.lacking[:width]] if self.lacking else []
         return Text("\n".join([*lines, self.line()[:width]]))
+
+    def note(self, text: str) -> None:
+        self.lacking = text
+
+
+def where(options: Options, cluster: Cluster | None) -> str:
+    """What a batch is graded with, in words."""
+    if cluster is not None:
+        return f"on {cluster.address}"
+    return f"with {options.jobs} {'job' if options.jobs == 1 else 'jobs'}"
 
 
 @contextlib.contextmanager
-def display(total: int, module: str, options: Options, color: str) -> Iterator[Plain]:
+def display(total: int, module: str, where: str, color: str) -> Iterator[Plain]:
     """The progress of a batch on standard error: live on a terminal, else a few lines."""
     what = "submission" if total == 1 else "submissions"
-    jobs = "job" if options.jobs == 1 else "jobs"
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        click.echo(f"grading {total} {what} of {module} with {options.jobs} {jobs}", err=True)
-        yield Plain(total, options.jobs)
+        click.echo(f"grading {total} {what} of {module} {where}", err=True)
+        yield Plain(total)
         return
     from rich.console import Console
     from rich.live import Live as Drawn
 
-    screen = Live(total, options.jobs)
+    screen = Live(total)
     console = Console(stderr=True, no_color=color == "never")
     with Drawn(screen, console=console, refresh_per_second=4, transient=True):
         yield screen

@@ -13,11 +13,12 @@ from grader.cli.batch import Live
 
 
 def test_the_line_counts_what_is_done_and_how() -> None:
-    screen = Live(7, 2)
+    screen = Live(7)
     told: list[run.Done] = []
     screen.tell = told.append
     ada = HandIn("ada", (), "/in/ada")
     screen.step(0, ada, "3/83 2.1 to_index")
+    screen.step(1, None, "")
     whole = msgspec.structs.replace(full_marks(), score=full_marks().max_score)
     for kind, report in (
         (run.NOW, whole),
