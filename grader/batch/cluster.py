@@ -148,8 +148,8 @@ class Cluster:
         """Never of this machine's: each worker sees to its own."""
         return False
 
-    def submit(self, place: Place, key: str, submission: Submission) -> Future[bytes]:
-        """Has a submission graded by whichever worker is free. What is said of it goes to the place."""
+    def submit(self, place: Place, key: str, submission: bytes) -> Future[bytes]:
+        """Has a submission, as `parcel.packed` made it, graded by whichever worker is free. What is said of it goes to the place."""
         self.places[key] = place
         with self._answered():
             future = self.client.submit(
@@ -157,7 +157,7 @@ class Cluster:
                 self.name,
                 grader.__version__,
                 key,
-                parcel.packed(submission),
+                submission,
                 key=key,
                 pure=False,
             )
@@ -277,11 +277,11 @@ class Place:
         )
         self.tell("", said)
 
-    def grade(self, patience: float) -> None:
+    def grade(self, patience: float, before: bytes = b"") -> None:
         """Sends what was taken in."""
         assert self.taken is not None
         self.sent = f"{self.cluster.name}-{uuid.uuid4().hex[:12]}"
-        self.future = self.cluster.submit(self, self.sent, self.taken)
+        self.future = self.cluster.submit(self, self.sent, parcel.packed(self.taken, before))
 
     def tell(self, key: str, reply: job.Reply) -> None:
         """Puts a reply into the pipe, if it is about what is in hand. Called in any thread."""
@@ -403,7 +403,7 @@ class Host(WorkerPlugin):  # type: ignore[misc]
             self._free(process)
 
     def _graded(self, process: JobProcess, key: str, submission: bytes) -> job.Reply:
-        process.grade(self.patience, submission)
+        process.grade(self.patience, parcel=submission)
         told = -math.inf
         while True:
             assert process.pipe is not None

@@ -23,8 +23,8 @@ from grader.batch.parcel import unpacked
 from grader.course import Course, CourseFile, digest_of
 from grader.errors import GraderError, NotGradable, UsageError
 from grader.intake import read_submission
-from grader.model import Submission
-from grader.report.json import to_json
+from grader.model import Report, Submission
+from grader.report.json import from_json, to_json
 from grader.setting import Kept, grade_one, open_box, with_seed
 from grader.signals import raising
 
@@ -46,16 +46,18 @@ class Setup(msgspec.Struct, frozen=True):
 
 class Order(msgspec.Struct, frozen=True):
     """What a job is told to do: take in what lies at `path`, or else grade: what is in the parcel (see
-    `grader.batch.parcel`), or, where there is none, what it took in."""
+    `grader.batch.parcel`), or, where there is none, what it took in. before: an earlier report on that as JSON, from
+    which what would be found again is taken over, or nothing."""
 
     path: str = ""
     parcel: bytes = b""
+    before: bytes = b""
 
 
 class Reply(msgspec.Struct, frozen=True):
     """What a job answers.
 
-    kind: `key` (text: what the grading will be known by), `refused` (it cannot be graded), `step` (where the
+    kind: `key` (text: what the grading will be known by; submission: the digest of the files), `refused` (it cannot be graded), `step` (where the
     grading is; there may be any number), `report` (data: as JSON), `failed` (a fault of ours with this
     submission), `unable` (nothing can be graded here; usage: it is the user's to mend).
     """
@@ -64,6 +66,7 @@ class Reply(msgspec.Struct, frozen=True):
     text: str = ""
     data: bytes = b""
     usage: bool = False
+    submission: str = ""
 
 
 def key_of(course: Course, ready: bank.Module, submission: Submission, seed: int | None) -> str:
@@ -89,7 +92,7 @@ def take_in(
         return None, Reply("refused", _text(str(error)))
     except Exception as error:
         return None, _failed(error)
-    return taken, Reply("key", key_of(course, ready, taken, seed))
+    return taken, Reply("key", key_of(course, ready, taken, seed), submission=taken.digest)
 
 
 def work(pipe: connection.Connection) -> None:
@@ -142,11 +145,12 @@ class _Job:
         if order.path:
             self.taken, said = take_in(self.course, self.ready, Path(order.path), self.setup.seed)
             return said
+        before = order.before
         if order.parcel:
-            self.taken = unpacked(order.parcel)
-        return self.grade()
+            self.taken, before = unpacked(order.parcel)
+        return self.grade(from_json(before) if before else None)
 
-    def grade(self) -> Reply:
+    def grade(self, before: Report | None) -> Reply:
         assert self.taken is not None
         self.last = 0.0
         if self.box is None:
@@ -163,6 +167,7 @@ class _Job:
                 seed=self.setup.seed,
                 progress=self,
                 kept=self.kept,
+                before=before,
             )
         except Exception as error:
             self.close_box()

@@ -19,37 +19,40 @@ MAX_COURSE = 64 << 20  # bytes of a course's files; those of a course of ours ar
 
 
 class Parcel(msgspec.Struct, frozen=True):
-    """A submission, with all its text as bytes."""
+    """A submission, with all its text as bytes. before: an earlier report on it as JSON, or nothing."""
 
     id: bytes
     origin: bytes
     files: tuple[tuple[bytes, bytes], ...]
     digest: str
     notes: tuple[bytes, ...]
+    before: bytes = b""
 
 
-def packed(submission: Submission) -> bytes:
-    """A submission as bytes; `unpacked` reads them."""
+def packed(submission: Submission, before: bytes = b"") -> bytes:
+    """A submission, with an earlier report on it, as bytes; `unpacked` reads them."""
     parcel = Parcel(
         id=_raw(submission.id),
         origin=_raw(submission.origin),
         files=tuple((_raw(name), data) for name, data in submission.files.items()),
         digest=submission.digest,
         notes=tuple(map(_raw, submission.notes)),
+        before=before,
     )
     return zlib.compress(msgspec.msgpack.encode(parcel))
 
 
-def unpacked(data: bytes) -> Submission:
-    """What `packed` made."""
+def unpacked(data: bytes) -> tuple[Submission, bytes]:
+    """What `packed` was given."""
     parcel = msgspec.msgpack.decode(zlib.decompress(data), type=Parcel)
-    return Submission(
+    submission = Submission(
         id=_text(parcel.id),
         origin=_text(parcel.origin),
         files={_text(name): content for name, content in parcel.files},
         digest=parcel.digest,
         notes=tuple(map(_text, parcel.notes)),
     )
+    return submission, parcel.before
 
 
 def course_files(course: Course, module: str) -> bytes:

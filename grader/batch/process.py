@@ -62,9 +62,9 @@ class JobProcess:
         self.hand_in, self.key = hand_in, ""
         self._order(job.Order(hand_in.path), patience)
 
-    def grade(self, patience: float, parcel: bytes = b"") -> None:
-        """Has it grade what it took in, or what the parcel holds."""
-        self._order(job.Order(parcel=parcel), patience)
+    def grade(self, patience: float, before: bytes = b"", parcel: bytes = b"") -> None:
+        """Has it grade what it took in, or what the parcel holds. before: an earlier report on it as JSON."""
+        self._order(job.Order(parcel=parcel, before=before), patience)
 
     def _order(self, order: job.Order, patience: float) -> None:
         assert self.pipe is not None

@@ -33,7 +33,7 @@ from grader.course import Course
 from grader.errors import GraderError, OutputFault, UsageError
 from grader.model import Limits, Report
 from grader.report import VIEWS
-from grader.report.json import from_json
+from grader.report.json import from_json, to_json
 from grader.terms import Terms
 
 POLL_SECONDS = 1.0
@@ -92,7 +92,7 @@ class Seat(Protocol):
 
     def look(self, hand_in: HandIn, patience: float) -> None: ...
 
-    def grade(self, patience: float) -> None: ...
+    def grade(self, patience: float, before: bytes = b"") -> None: ...
 
     def reply(self) -> job.Reply:
         """Raises Lost when nothing more will come."""
@@ -347,7 +347,7 @@ class _Batch:
         if reply.kind == "step":
             self.watcher.step(seat.number, hand_in, reply.text)
         elif reply.kind == "key":
-            self._looked(seat, hand_in, reply.text)
+            self._looked(seat, hand_in, reply)
         elif reply.kind == "refused":
             seat.hand_in = None
             self._refused(hand_in, reply.text)
@@ -359,7 +359,8 @@ class _Batch:
         else:
             raise Lost(reply.text)
 
-    def _looked(self, seat: Seat, hand_in: HandIn, key: str) -> None:
+    def _looked(self, seat: Seat, hand_in: HandIn, reply: job.Reply) -> None:
+        key = reply.text
         others = self.waiting.get(key)
         if others is not None and hand_in.id not in self.tried:
             seat.hand_in = None
@@ -370,7 +371,8 @@ class _Batch:
         if report is None:
             seat.key = key
             self.waiting.setdefault(key, [])
-            seat.grade(self.options.patience)
+            before = None if self.options.force else self.book.latest(self.module, reply.submission)
+            seat.grade(self.options.patience, to_json(before) if before else b"")
         else:
             seat.hand_in = None
             self.own.add(key)

@@ -223,7 +223,7 @@ def test_an_interrupted_batch_leaves_the_workers_idle(
     two: Machines, handed_in: Path, graded_here: list[Row], tmp_path: Path
 ) -> None:
     ran = batch(handed_in, tmp_path, "--cluster", two.address)
-    until(lambda: list(tmp_path.glob("reports/*.html")))
+    until(lambda: list(tmp_path.glob("reports/*/*.html")))
     ran.send_signal(signal.SIGINT)
     _, said = ran.communicate(timeout=60)
     assert ran.returncode == 130, said
@@ -416,7 +416,7 @@ def test_a_scheduler_that_is_lost_costs_no_result(
 ) -> None:
     none.worker(1, "--no-nanny")
     ran = batch(handed_in, tmp_path / "out", "--cluster", none.address)
-    until(lambda: list((tmp_path / "out").glob("reports/*.html")))
+    until(lambda: list((tmp_path / "out").glob("reports/*/*.html")))
     none.scheduler.kill()
     _, said = ran.communicate(timeout=60)
     assert ran.returncode == 4, said
@@ -468,7 +468,7 @@ def test_a_submission_arrives_as_it_was_taken_in(handed_in: Path) -> None:
         notes=("a\ud800", "b"),
     )
     for submission in (taken, odd):
-        assert parcel.unpacked(parcel.packed(submission)) == submission
+        assert parcel.unpacked(parcel.packed(submission, b"{}")) == (submission, b"{}")
 
 
 def test_all_that_a_module_is_made_of_arrives(course: Course, tmp_path: Path) -> None:

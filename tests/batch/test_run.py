@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -308,9 +309,10 @@ class Meddler:
         for child in psutil.Process().children():
             if child.pid in self.hurt or len(self.hurt) == self.times:
                 continue
-            if "spawn_main" in " ".join(child.cmdline()):
-                self.hurt.add(child.pid)
-                self.meddle(child)
+            with contextlib.suppress(psutil.Error):  # one that is just ending
+                if "spawn_main" in " ".join(child.cmdline()):
+                    self.hurt.add(child.pid)
+                    self.meddle(child)
 
     def done(self, done: run.Done) -> None:
         pass
