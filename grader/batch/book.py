@@ -167,6 +167,35 @@ class Book:
                 (state, _text(problem), key or None, time.time(), module, hand_in.id),
             )
 
+    def adopt(self, other: Path) -> None:
+        """Takes over the finished gradings of another gradebook that are not known here."""
+        Book(other).close()  # which brings an older one up to date
+        run = self.connection.execute
+        with self._said():
+            run("ATTACH ? AS other", (str(other),))
+            try:
+                with self._transaction():
+                    run(
+                        "INSERT OR IGNORE INTO gradings "
+                        "SELECT * FROM other.gradings WHERE score IS NOT NULL ORDER BY rowid"
+                    )
+            finally:
+                run("DETACH other")
+
+    def copy(self, to: Path) -> None:
+        """Writes all that it holds to another file. Finished gradings of a gradebook that is there stay known."""
+        fresh = to.with_name(f"{to.name}.new")
+        for old in (fresh, *_beside(fresh)):
+            old.unlink(missing_ok=True)
+        with self._said(), contextlib.closing(sqlite3.connect(fresh)) as target:
+            self.connection.backup(target)
+        if to.exists():
+            with Book(fresh) as kept:
+                kept.adopt(to)
+        for old in _beside(to):
+            old.unlink(missing_ok=True)
+        fresh.replace(to)
+
     def rows(self, module: str) -> list[Row]:
         """All that is held of a module, in the order of the hand-ins' ids."""
         with self._said():
@@ -262,6 +291,11 @@ class Book:
             raise UsageError(
                 f"{self.path}: this gradebook is damaged ({error}). Move it away, or name another --out"
             ) from error
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    """The files that SQLite keeps beside a database while it is open."""
+    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
 
 
 def _newer(path: Path, version: int) -> str:

@@ -24,7 +24,8 @@ class Told(msgspec.Struct, frozen=True):
 class Summary(msgspec.Struct, frozen=True):
     """A batch in numbers.
 
-    graded: in this run; known: from earlier ones, or of the same content; mean, median: of all scores, None where
+    graded: in this run; known: from earlier ones, or of the same content; taken_over: verdicts of these gradings that
+    an earlier one of the same files had found; mean, median: of all scores, None where
     there is none; per_minute: of what was graded in this run.
     """
 
@@ -33,6 +34,7 @@ class Summary(msgspec.Struct, frozen=True):
     total: int
     graded: int
     known: int
+    taken_over: int
     held: tuple[Told, ...]
     not_gradable: tuple[Told, ...]
     mean: float | None
@@ -52,6 +54,11 @@ def summary(module: str, dealt: Sequence[Done], seconds: float) -> Summary:
         total=len(dealt),
         graded=graded,
         known=sum(done.kind == KNOWN for done in dealt),
+        taken_over=sum(
+            done.report.provenance.taken_over
+            for done in dealt
+            if done.kind == NOW and done.report is not None
+        ),
         held=_told(dealt, HELD),
         not_gradable=_told(dealt, NOT_GRADABLE),
         mean=round(statistics.fmean(scores), 4) if scores else None,
@@ -73,6 +80,8 @@ def pace(found: Summary) -> str:
 def lines(found: Summary) -> list[str]:
     """The same for a person: a short table, then one line for each hand-in without a score."""
     rows = [("graded now", str(found.graded)), ("known already", str(found.known))]
+    if found.taken_over:
+        rows.append(("verdicts kept", str(found.taken_over)))
     if found.held:
         rows.append(("held", str(len(found.held))))
     if found.not_gradable:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +22,7 @@ from grader.setting import load_banks
 if TYPE_CHECKING:
     from grader.bank import Module
     from grader.batch.cluster import Cluster
-    from grader.batch.model import Class, HandIn
+    from grader.batch.model import Class, HandIn, Row
     from grader.batch.run import Done, Options
     from grader.course import Course
 
@@ -50,6 +52,11 @@ LOOK_SECONDS = 3.0  # between two looks at a source that is watched
 @click.option("--force", is_flag=True, help="Grade again what is known already.")
 @click.option("--detect", is_flag=True, help="Say what SOURCE is taken for, and grade nothing.")
 @click.option("--dry-run", is_flag=True, help="Say what would be graded, and write nothing.")
+@click.option(
+    "--preview",
+    is_flag=True,
+    help="Say who would gain and who would lose, in DIR/preview, and change nothing else.",
+)
 @click.option("--watch", is_flag=True, help="Stay, and grade what comes or changes, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option(
@@ -85,6 +92,7 @@ def batch(
     force: bool,
     detect: bool,
     dry_run: bool,
+    preview: bool,
     watch: bool,
     as_json: bool,
     fail_under: float | None,
@@ -106,6 +114,8 @@ def batch(
     found = read(source, None if detect or dry_run else out, out, roster_csv, deadline)
     for line in found.warnings:
         click.echo(f"note: {line}", err=True)
+    if watch and preview:
+        raise UsageError("--watch: a preview is of what is there now. Leave one of the two out")
     if watch and found.kind not in ("folder", "list"):
         raise UsageError(
             f"--watch: only a folder or a list of paths can be watched: {found.detail}"
@@ -115,11 +125,13 @@ def batch(
         return
     if out is None:
         raise UsageError("--out: name a folder for the gradebook and the reports: --out results")
-    book_path, page_path = out / "gradebook.sqlite", out / "index.html"
-    if resume and not book_path.is_file():
-        raise UsageError(
-            f"--resume: there is no {book_path} to go on with. Begin without --resume, or name another --out"
-        )
+    book_path = out / "gradebook.sqlite"
+    for asked, name in ((resume, "--resume"), (preview, "--preview")):
+        if asked and not book_path.is_file():
+            without = "to go on with" if resume else "to compare with"
+            raise UsageError(
+                f"{name}: there is no {book_path} {without}. Begin without {name}, or name another --out"
+            )
     course = find_course(Path.cwd(), course_dir)
     terms = load_terms(course)
     if cluster is not None and not dry_run:
@@ -137,7 +149,8 @@ def batch(
 
     from grader.batch import roster, run, summary
     from grader.batch.book import Book
-    from grader.cli.gradebook import counted, write_page
+    from grader.batch.diff import compare
+    from grader.cli.gradebook import counted, diff_json, diff_lines, write_page
 
     limits = ready.assignment.limits
     options = run.Options(
@@ -150,8 +163,18 @@ def batch(
     if joined is not None:
         joined.prepare(course, ready, options)
     make_folder(out)
-    with Book(book_path) as book:
-        reports = run.Reports(out / "reports", terms, run.rows_of(course, book))
+    aside = out / "preview"
+    place = aside if preview else out
+    before: list[Row] = []
+    if preview:
+        make_folder(aside)
+        with Book(book_path) as book:
+            before = book.rows(module)
+            book.copy(aside / "gradebook.sqlite")
+    with Book(place / "gradebook.sqlite") as book:
+        if not preview and (aside / "gradebook.sqlite").is_file():
+            book.adopt(aside / "gradebook.sqlite")
+        reports = run.Reports(place / "reports", terms, run.rows_of(course, book))
         dealt: list[Done] = []
 
         def once(hand_ins: Sequence[HandIn]) -> summary.Summary:
@@ -164,18 +187,32 @@ def batch(
             came = summary.summary(module, dealt[first:], time.monotonic() - start)
             rows = counted(book, module, course.root, raw=False)
             people = roster.read(roster_csv) if roster_csv else None
-            write_page(rows, module, people, out, str(page_path), summary.pace(came))
+            page = str(place / "index.html")
+            write_page(rows, module, people, place, page, summary.pace(came))
             return came
 
         try:
             came = once(found.hand_ins)
-            put(json_of(came) if as_json else "\n".join([*summary.lines(came), str(page_path)]))
+            if preview:
+                changes = compare(before, book.rows(module))
+                many = len({row.hand_in.id for row in book.rows(module)})
+                told = diff_json(module, changes) if as_json else diff_lines(changes, many)
+                put(json.dumps(told, indent=2) if as_json else "\n".join(told))
+                click.echo(
+                    f"{out} is as it was; the new reports are in {aside}. Without --preview they count",
+                    err=True,
+                )
+            else:
+                lines = [*summary.lines(came), str(place / "index.html")]
+                put(json_of(came) if as_json else "\n".join(lines))
+                shutil.rmtree(aside, ignore_errors=True)
             if watch:
                 keep_watching(
                     source, lambda: read(source, out, out, roster_csv, deadline), found, once, dealt
                 )
         except KeyboardInterrupt:
-            click.echo(interrupted(len(dealt), len(found.hand_ins), book_path), err=True)
+            done = interrupted(len(dealt), len(found.hand_ins), place / "gradebook.sqlite")
+            click.echo(done, err=True)
             raise
     if any(done.kind == run.HELD for done in dealt):
         raise SystemExit(4)

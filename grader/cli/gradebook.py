@@ -174,9 +174,9 @@ def diff(old: Path, new: Path, module: str | None, json_to: str | None) -> None:
         before = kept.rows(chosen(kept, module))
     changes = compare(before, after)
     if json_to is not None:
-        write_view(json.dumps(_as_json(module, changes), indent=2) + "\n", json_to)
+        write_view(json.dumps(diff_json(module, changes), indent=2) + "\n", json_to)
     if json_to != "-":
-        put("\n".join(_lines(changes, len({row.hand_in.id for row in (*before, *after)}))))
+        put("\n".join(diff_lines(changes, len({row.hand_in.id for row in (*before, *after)}))))
 
 
 @click.command("page", short_help="Make the page of a class from a gradebook.")
@@ -241,7 +241,8 @@ def _links(rows: list[Row], beside: Path, page_at: Path) -> dict[str, str]:
     return found
 
 
-def _as_json(module: str, changes: list[Change]) -> dict[str, Any]:
+def diff_json(module: str, changes: list[Change]) -> dict[str, Any]:
+    """The same for a program."""
     from grader.batch.diff import by_check
 
     return {
@@ -269,7 +270,8 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _lines(changes: list[Change], hand_ins: int) -> list[str]:
+def diff_lines(changes: list[Change], hand_ins: int) -> list[str]:
+    """Who gained and who lost, by which check, for a person. hand_ins: of how many."""
     from grader.batch.diff import by_check
     from grader.report.text import count
 

@@ -1,0 +1,115 @@
+"""A check was mended: who gains, who loses, and that nothing else is asked again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine.courses import CHECKS, REFERENCE, dedented, make_course, write
+
+from grader.batch.book import Book
+
+RIGHT = dedented(REFERENCE)
+# Wrong on what the mended check asks, and on nothing else.
+ODD = RIGHT.replace("result = 0.0", "result = 1.0 if values == [7.25] else 0.0")
+WRONG = RIGHT.replace("return x * x", "return x * abs(x)")
+MENDED = CHECKS.replace('function="total"', 'function="total", edges=[{"values": [7.25]}]')
+
+
+class Course:
+    """A course with a class of three, graded by the command."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        make_course(root / "course")
+        for name, text in (("ada", RIGHT), ("emmy", ODD), ("kurt", WRONG)):
+            write(root / "class", {f"{name}/work.py": text})
+
+    def grade(self, *more: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "grader", "batch", "sums", str(self.root / "class")]
+        line += [
+            "--out",
+            str(self.out),
+            "--course",
+            str(self.root / "course"),
+            "--jobs",
+            "1",
+            *more,
+        ]
+        environment = {**os.environ, "GRADE_CACHE": str(self.root / "banks")}
+        return subprocess.run(line, capture_output=True, text=True, env=environment)
+
+    @property
+    def out(self) -> Path:
+        return self.root / "out"
+
+    def scores(self, place: str = ".") -> dict[str, float | None]:
+        with Book(self.out / place / "gradebook.sqlite") as book:
+            rows = book.rows("sums")
+        return {row.hand_in.id: row.report.score if row.report else None for row in rows}
+
+    def files(self) -> dict[str, Any]:
+        return {
+            path.relative_to(self.out).as_posix(): path.read_bytes()
+            for path in sorted(self.out.rglob("*"))
+            if path.is_file() and "preview" not in path.parts
+        }
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Course:
+    found = Course(tmp_path)
+    ran = found.grade()
+    assert ran.returncode == 0, ran.stderr
+    assert found.scores() == {"ada": 40, "emmy": 40, "kurt": 32}
+    return found
+
+
+def test_a_preview_tells_who_loses_and_changes_nothing(course: Course) -> None:
+    write(course.root, {"course/assignments/sums/checks.py": MENDED})
+    before = course.files()
+    ran = course.grade("--preview")
+    assert ran.returncode == 0, ran.stderr
+    assert "3 hand-ins: 0 gained, 1 lost, 1 changed in all" in ran.stdout
+    assert "emmy  40 -> 10" in ran.stdout
+    assert "    - 2/total adds everything up" in ran.stdout
+    assert course.files() == before
+    assert (course.out / "preview" / "reports" / "sums" / "emmy.html").is_file()
+    told = json.loads(course.grade("--preview", "--json").stdout)
+    assert [change["hand_in"] for change in told["changes"]] == ["emmy"]
+    assert course.files() == before
+
+
+def test_what_a_preview_found_counts_without_being_asked_again(course: Course) -> None:
+    write(course.root, {"course/assignments/sums/checks.py": MENDED})
+    course.grade("--preview")
+    told = json.loads(course.grade("--json").stdout)
+    assert (told["graded"], told["known"]) == (0, 3)
+    assert course.scores() == {"ada": 40, "emmy": 10, "kurt": 32}
+    assert not (course.out / "preview").exists()
+
+
+def test_only_the_mended_check_is_asked(course: Course) -> None:
+    write(course.root, {"course/assignments/sums/checks.py": MENDED})
+    told = json.loads(course.grade("--json").stdout)
+    # Four checks; `later` waits for `total`, which emmy fails now.
+    assert (told["graded"], told["taken_over"]) == (3, 3 + 2 + 3)
+    assert course.scores() == {"ada": 40, "emmy": 10, "kurt": 32}
+    again = json.loads(course.grade("--json", "--force").stdout)
+    assert (again["graded"], again["taken_over"]) == (3, 0)
+
+
+def test_a_preview_that_cannot_be(tmp_path: Path) -> None:
+    course = Course(tmp_path)
+    ran = course.grade("--preview")
+    assert ran.returncode == 2
+    assert "--preview: there is no" in ran.stderr
+    assert not course.out.exists()
+    ran = course.grade("--preview", "--watch")
+    assert ran.returncode == 2
+    assert "--watch: a preview" in ran.stderr
