@@ -146,3 +146,25 @@ def test_a_full_disk_is_said_and_what_was_kept_stays(tmp_path: Path) -> None:
     with book.Book(tmp_path / "b.sqlite") as again:
         assert again.known("0") == report
         assert again.rows("m")[0].report is not None
+
+
+def test_a_copy_keeps_the_gradings_that_were_where_it_goes(tmp_path: Path) -> None:
+    hand_in = HandIn("ada", (), "/in/ada")
+    held = msgspec.structs.replace(buggy(), score=None)
+    with book.Book(tmp_path / "b.sqlite") as kept:
+        kept.keep("m", hand_in, book.GRADED, key="a", report=buggy())
+        kept.copy(tmp_path / "c.sqlite")
+        with book.Book(tmp_path / "c.sqlite") as other:
+            other.keep("m", hand_in, book.GRADED, key="b", report=buggy())
+            other.keep("m", hand_in, book.HELD, key="h", report=held)
+        kept.copy(tmp_path / "c.sqlite")
+        assert kept.known("b") is None
+        with book.Book(tmp_path / "c.sqlite") as other:
+            assert other.known("a") == other.known("b") == buggy()
+            assert other.latest("m", buggy().provenance.submission_digest) == buggy()
+            assert other.rows("m") == kept.rows("m")
+            assert other.connection.execute("SELECT key FROM gradings").fetchall() == [
+                ("a",),
+                ("b",),
+            ]
+    assert {path.name for path in tmp_path.iterdir()} == {"b.sqlite", "c.sqlite"}
