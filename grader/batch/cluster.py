@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from distributed import Client, Event, Future, Worker, get_worker
+from distributed import Client, Event, Future, Security, Worker, get_worker
+from distributed.comm import connect
 from distributed.diagnostics.plugin import WorkerPlugin
 
 import grader
@@ -90,10 +91,11 @@ class Cluster:
         self.looked = -math.inf
         _silence()
         try:
+            asyncio.run(_greet(self.address))
             self.client = Client(
                 self.address, timeout=CONNECT_SECONDS, set_as_default=False, name="grade-batch"
             )
-        except (OSError, ValueError, TypeError, RuntimeError) as error:
+        except Exception as error:  # what is no scheduler may answer anything
             raise UsageError(
                 f"--cluster {given}: no Dask scheduler answers at {self.address} "
                 f"({_first_line(error)}). Start one with `dask scheduler`, and see that it can be reached from here"
@@ -511,6 +513,19 @@ def _may_have_children() -> Iterator[None]:
             yield
         finally:
             this.daemon = daemon
+
+
+async def _greet(address: str) -> None:
+    """Raises an exception where no scheduler is. Of a client that finds none, noise is left behind."""
+    arguments = Security().get_connection_args("client")
+    comm = await connect(address, timeout=CONNECT_SECONDS, **arguments)
+    try:
+        await comm.write({"op": "identity", "reply": True})
+        told = await asyncio.wait_for(comm.read(), CONNECT_SECONDS)
+    finally:
+        comm.abort()
+    if told.get("type") != "Scheduler":
+        raise ValueError(f"but a {told.get('type')} of one")
 
 
 def _silence() -> None:
