@@ -1,18 +1,24 @@
 """What a batch costs: many generated submissions to module 2, right ones and wrong ones, with two jobs.
 
-    python bench/batch.py [--submissions 20] [--jobs 2] [--wrong 0.7]
+    python bench/batch.py [--submissions 20] [--jobs 2] [--wrong 0.7] [--dask 2]
 
 The wrong ones hold one mistake each of `tests/chaff`, the right ones are the wheat of `tests/wheat`. Prints how many are
 graded per minute, per minute and job, the peak memory, and the share of the processor time that is spent in the box.
+With `--dask N` the same is graded once more, by a Dask cluster of N workers on this machine, and the numbers of that are
+printed again as ratios to the first ones.
 """
 
 import argparse
+import contextlib
 import json
+import os
 import random
+import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -57,20 +63,23 @@ def handed_in(folder: Path, count: int, wrong: float) -> None:
 class Watch(threading.Thread):
     """Looks at the processes of a batch: their memory together, and the processor time of each kind."""
 
-    def __init__(self, process: psutil.Process) -> None:
+    def __init__(self, process: psutil.Process, others: Sequence[psutil.Process]) -> None:
         super().__init__(daemon=True)
         self.process = process
+        self.others = others
+        self.before = {one.pid: seconds(one) for one in others}
         self.peak = 0.0
         self.spent: dict[int, tuple[str, float]] = {}
 
     def run(self) -> None:
+        roots = [self.process, *self.others]
         while self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE:
             total = 0
-            for one in [self.process, *children(self.process)]:
+            for one in [*roots, *(below for root in roots for below in children(root))]:
                 try:
                     total += one.memory_full_info().pss
-                    times = one.cpu_times()
-                    self.spent[one.pid] = (self.kind(one), times.user + times.system)
+                    spent = seconds(one) - self.before.get(one.pid, 0.0)
+                    self.spent[one.pid] = (self.kind(one), spent)
                 except psutil.Error:
                     continue
             self.peak = max(self.peak, total / 2**20)
@@ -79,8 +88,18 @@ class Watch(threading.Thread):
     def kind(self, one: psutil.Process) -> str:
         if one.pid == self.process.pid:
             return "batch"
+        if one.pid in self.before:
+            return "dask"
         line = " ".join(one.cmdline())
         return "job" if "spawn_main" in line or "resource_tracker" in line else "box"
+
+    def of_kind(self, kind: str) -> float:
+        return sum(spent for k, spent in self.spent.values() if k == kind)
+
+
+def seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def children(process: psutil.Process) -> list[psutil.Process]:
@@ -90,36 +109,79 @@ def children(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
+@contextlib.contextmanager
+def cluster(folder: Path, workers: int) -> Iterator[tuple[str, list[psutil.Process]]]:
+    """A scheduler and so many workers of one thread on this machine: its address and its processes."""
+    from distributed import Client
+
+    def begin(kind: str, *words: str) -> psutil.Popen:
+        line = [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--no-dashboard", *words]
+        with (folder / f"{kind}.log").open("ab") as log:
+            return psutil.Popen(line, stdout=log, stderr=log, cwd=folder, env=environment)
+
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    file = str(folder / "scheduler.json")
+    processes = [begin("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", file)]
+    try:
+        words = ["--scheduler-file", file, "--nthreads", "1", "--no-nanny"]
+        words += ["--local-directory", str(folder)]
+        processes += [begin("worker", *words) for _ in range(workers)]
+        with Client(scheduler_file=file, set_as_default=False) as client:
+            client.wait_for_workers(workers, timeout=60)
+            address = client.scheduler.address
+        yield address, processes
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+            process.wait()
+
+
+def graded(
+    folder: Path, out: str, words: Sequence[str], many: int, others: Sequence[psutil.Process] = ()
+) -> list[float]:
+    """Grades all, on so many jobs at once: the numbers of a row, without the first two."""
+    line = [sys.executable, "-m", "grader", "batch", "module2", str(folder / "class")]
+    line += ["--out", str(folder / out), "--json", *words]
+    batch = psutil.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    watch = Watch(batch, others)
+    watch.start()
+    told, _ = batch.communicate()
+    watch.join(1.0)
+    found = json.loads(told)
+    spent = [watch.of_kind(kind) for kind in ("batch", "job", "box", "dask")]
+    per_minute = found["per_minute"]
+    return [found["mean"], per_minute, per_minute / many, watch.peak, *spent]
+
+
+def row(where: str, numbers: Sequence[float], form: str) -> str:
+    return f"| {where} | {' | '.join(format(number, form) for number in numbers)} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--submissions", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--wrong", type=float, default=0.7, help="the share with a mistake")
+    parser.add_argument("--dask", type=int, metavar="N", help="also on N local workers of Dask")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-batch-") as scratch:
         folder = Path(scratch)
         handed_in(folder / "class", options.submissions, options.wrong)
-        line = [sys.executable, "-m", "grader", "batch", "module2", str(folder / "class")]
-        line += ["--out", str(folder / "out"), "--jobs", str(options.jobs), "--json"]
-        batch = psutil.Popen(line, cwd=ROOT, stdout=-1, text=True)
-        watch = Watch(batch)
-        watch.start()
-        told, _ = batch.communicate()
-        watch.join(1.0)
-    found = json.loads(told)
-    spent = {
-        kind: sum(s for k, s in watch.spent.values() if k == kind)
-        for kind in ("batch", "job", "box")
-    }
-    print(
-        "| submissions | jobs | mean | per minute | per minute and job | peak MB | CPU s: batch | jobs | box |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
-    print(
-        f"| {found['graded']} | {options.jobs} | {found['mean']:.0f} | {found['per_minute']:.1f} "
-        f"| {found['per_minute'] / options.jobs:.1f} | {watch.peak:.0f} | {spent['batch']:.1f} "
-        f"| {spent['job']:.1f} | {spent['box']:.1f} |"
-    )
+        print(f"{options.submissions} submissions")
+        print(
+            "| where | mean | per minute | per minute and job | peak MB | CPU s: batch | jobs | box | dask |"
+        )
+        print("|---|---|---|---|---|---|---|---|---|")
+        here = graded(folder, "out", ["--jobs", str(options.jobs)], options.jobs)
+        print(row(f"{options.jobs} jobs", here, ".1f"), flush=True)
+        if options.dask:
+            (folder / "dask").mkdir()
+            with cluster(folder / "dask", options.dask) as (address, processes):
+                words = ["--cluster", address]
+                there = graded(folder, "out-dask", words, options.dask, processes)
+            print(row(f"{options.dask} workers", there, ".1f"))
+            ratios = [b / a if a else float("nan") for a, b in zip(here, there, strict=True)]
+            print(row("ratio", ratios, ".2f"))
 
 
 if __name__ == "__main__":

@@ -21,13 +21,15 @@ import tempfile
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from distributed import Client, Event, Future, Worker, get_worker
+from distributed import Client, Event, Future, Security, Worker, get_worker
+from distributed.comm import connect
 from distributed.diagnostics.plugin import WorkerPlugin
 
 import grader
@@ -89,10 +91,11 @@ class Cluster:
         self.looked = -math.inf
         _silence()
         try:
+            asyncio.run(_greet(self.address))
             self.client = Client(
                 self.address, timeout=CONNECT_SECONDS, set_as_default=False, name="grade-batch"
             )
-        except (OSError, ValueError, TypeError, RuntimeError) as error:
+        except Exception as error:  # what is no scheduler may answer anything
             raise UsageError(
                 f"--cluster {given}: no Dask scheduler answers at {self.address} "
                 f"({_first_line(error)}). Start one with `dask scheduler`, and see that it can be reached from here"
@@ -242,7 +245,8 @@ class Cluster:
 class Place:
     """A seat in the cluster: a submission is taken in here and graded there.
 
-    What comes from there is put into a pipe, so that a batch waits for it as it does for a job process.
+    An empty message in a pipe tells that something was said, so that a batch waits for it as it does for a job process.
+    What was said is not in it: a report may be more than a pipe holds, and Dask's own thread must never wait for ours.
     """
 
     def __init__(self, cluster: Cluster, number: int) -> None:
@@ -256,6 +260,7 @@ class Place:
         self.taken: Submission | None = None
         self.sent = ""
         self.future: Future[bytes] | None = None
+        self.said: deque[job.Reply] = deque()
         self.lock = threading.Lock()
 
     @property
@@ -284,15 +289,17 @@ class Place:
         self.future = self.cluster.submit(self, self.sent, parcel.packed(self.taken, before))
 
     def tell(self, key: str, reply: job.Reply) -> None:
-        """Puts a reply into the pipe, if it is about what is in hand. Called in any thread."""
-        with self.lock, contextlib.suppress(OSError):
+        """Keeps a reply to be read, if it is about what is in hand. Called in any thread."""
+        with self.lock:
             if key == self.sent and self.theirs is not None:
-                self.theirs.send_bytes(msgspec.json.encode(reply))
+                self.said.append(reply)
+                self.theirs.send_bytes(b"")
 
     def reply(self) -> job.Reply:
         """What was said of what is in hand."""
         assert self.pipe is not None
-        reply = msgspec.json.decode(self.pipe.recv_bytes(), type=job.Reply)
+        self.pipe.recv_bytes()
+        reply = self.said.popleft()
         if reply.kind != "step":
             self._forget(cancel=False)
         return reply
@@ -304,13 +311,12 @@ class Place:
     def stop(self, *, gently: bool = False) -> None:
         """Closes the pipe."""
         self._forget(cancel=True)
-        pipe, self.pipe = self.pipe, None
-        if pipe is not None:
-            pipe.close()  # first, for whoever is writing into it
         with self.lock:
-            theirs, self.theirs = self.theirs, None
-            if theirs is not None:
-                theirs.close()
+            for end in (self.pipe, self.theirs):
+                if end is not None:
+                    end.close()
+            self.pipe = self.theirs = None
+            self.said.clear()
 
     def _forget(self, *, cancel: bool) -> None:
         future, self.future = self.future, None
@@ -507,6 +513,19 @@ def _may_have_children() -> Iterator[None]:
             yield
         finally:
             this.daemon = daemon
+
+
+async def _greet(address: str) -> None:
+    """Raises an exception where no scheduler is. Of a client that finds none, noise is left behind."""
+    arguments = Security().get_connection_args("client")
+    comm = await connect(address, timeout=CONNECT_SECONDS, **arguments)
+    try:
+        await comm.write({"op": "identity", "reply": True})
+        told = await asyncio.wait_for(comm.read(), CONNECT_SECONDS)
+    finally:
+        comm.abort()
+    if told.get("type") != "Scheduler":
+        raise ValueError(f"but a {told.get('type')} of one")
 
 
 def _silence() -> None:

@@ -41,7 +41,10 @@ LOOK_SECONDS = 3.0  # between two looks at a source that is watched
     help="The folder for the gradebook and the reports; made where it is not there.",
 )
 @click.option(
-    "--jobs", "-j", type=click.IntRange(1), help="How many at once (default: by cores and memory)."
+    "--jobs",
+    "-j",
+    type=click.IntRange(1),
+    help="How many at once (default: by cores and memory, or by the threads of the cluster).",
 )
 @click.option(
     "--cluster",

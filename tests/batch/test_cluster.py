@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -437,6 +438,12 @@ def test_where_no_scheduler_answers_the_command_is_wrong(given: str, words: str)
     with pytest.raises(UsageError, match="--cluster") as raised:
         cluster.Cluster(given)
     assert words in str(raised.value)
+
+
+def test_the_address_of_a_worker_is_none_of_a_scheduler(two: Machines) -> None:
+    (worker, *_) = until(lambda: re.findall(r"Start worker at: +(\S+)", two.log("worker")))
+    with pytest.raises(UsageError, match="no Dask scheduler answers .*a Worker of one"):
+        cluster.Cluster(worker)
 
 
 def test_a_cluster_that_is_not_there_makes_no_folder(handed_in: Path, tmp_path: Path) -> None:
