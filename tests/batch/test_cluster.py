@@ -442,7 +442,7 @@ def test_where_no_scheduler_answers_the_command_is_wrong(given: str, words: str)
 
 def test_the_address_of_a_worker_is_none_of_a_scheduler(two: Machines) -> None:
     (worker, *_) = until(lambda: re.findall(r"Start worker at: +(\S+)", two.log("worker")))
-    with pytest.raises(UsageError, match="no Dask scheduler answers .*a Worker of one"):
+    with pytest.raises(UsageError, match=r"no Dask scheduler answers .*a Worker of one"):
         cluster.Cluster(worker)
 
 
