@@ -271,7 +271,7 @@ helpers.check(
     function="x + y",
     weight=1,
     after=["reduce folds a list with x + y"],
-    hint="A call may change neither the start nor anything else that the next call finds.",
+    hint="Every call begins with the start, and leaves it as it was for the next one.",
 )
 helpers.check(questions.negated, case(ls=LISTS), weight=3)
 helpers.check(questions.added, two_lists(0), weight=3)
