@@ -208,6 +208,11 @@ def reduce_of(subject, function, ls):
     return subject.folded("operators.reduce", FUNCTIONS[function], STARTS[function], ls)
 
 
+def reduce_again(subject, function, start, lists):
+    "What reduce gives begins with its start, for one list as for the next"
+    return subject.folded_each("operators.reduce", FUNCTIONS[function], start, lists)
+
+
 def negated(subject, ls):
     "negList changes the sign of every element"
     return subject.row("operators.negList", ls)

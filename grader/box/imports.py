@@ -214,10 +214,20 @@ class Package:
             raise self._absent(parts[0])
         value: Any = module
         for done, name in enumerate(parts[cut:], start=cut):
+            whole = ".".join(parts[: done + 1])
+            if whole in self.failures:
+                # A package that imports its files when they are asked for would only fail once more.
+                raise self._blocked(whole)
             try:
                 value = getattr(value, name)
-            except AttributeError:
-                failed = self._absent(".".join(parts[: done + 1]))
+            except (AttributeError, ModuleNotFoundError) as error:
+                inside = hasattr(value, "__path__") and done + 1 < len(parts)
+                if isinstance(error, ModuleNotFoundError) and not (inside and error.name == whole):
+                    raise
+                if inside and not os.path.exists(os.path.join(self.root, *parts[: done + 1])):
+                    file = whole.replace(".", "/")
+                    raise Blocked(f"there is no {file}.py in the submission") from None
+                failed = self._absent(whole)
                 # `minitorch.prod` may be missing only because the file that exports it did not load.
                 if not isinstance(failed, Blocked) and done == 1 and self.failures and cut == 1:
                     failed = self._blocked(sorted(self.failures)[-1])

@@ -22,6 +22,13 @@ TRANSITIVE = """\
         assert lt(a, c)
 """
 DISTRIBUTE = "    assert_close(mul(a, add(b, c)), add(mul(a, b), mul(a, c)))\n"
+FOLD = """\
+        result = start
+        for x in ls:
+            result = fn(result, x)
+        return result
+"""
+AGAIN = "What reduce gives begins"
 OTHER = "    assert add(a, neg(a)) == 0.0\n    assert neg(neg(a)) == a\n"
 SUMS = """\
     assert_close(
@@ -237,6 +244,12 @@ MISTAKES = [
         "test_transitive notices",
     ),
     tests(
+        "test_transitive is about asymmetry",
+        TRANSITIVE,
+        "    if lt(a, b):\n        assert not lt(b, a)\n",
+        "test_transitive notices",
+    ),
+    tests(
         "test_transitive takes comparisons for transitive backwards",
         TRANSITIVE,
         "    if lt(a, c):\n        assert lt(a, b) and lt(b, c)\n",
@@ -285,6 +298,15 @@ MISTAKES = [
         "test_distribute notices a mul",
     ),
     tests(
+        "test_distribute is about symmetry and associativity",
+        DISTRIBUTE,
+        "    assert_close(mul(a, add(b, c)), mul(add(c, b), a))\n"
+        "    assert_close(mul(a, mul(b, c)), mul(mul(a, b), c))\n"
+        "    assert_close(add(a, add(b, c)), add(add(a, b), c))\n",
+        "test_distribute notices a mul",
+        "test_distribute notices an add",
+    ),
+    tests(
         "test_distribute has it the other way round",
         DISTRIBUTE,
         "    assert_close(add(a, mul(b, c)), mul(add(a, b), add(a, c)))\n",
@@ -298,7 +320,49 @@ MISTAKES = [
         "test_sum_distribute is about Python's own sum",
         SUMS,
         "    assert_close(sum(ls1) + sum(ls2), sum([x + y for x, y in zip(ls1, ls2)]))\n",
-        "test_sum_distribute notices",
+        "test_sum_distribute notices a wrong sum",
+        "test_sum_distribute notices a wrong addLists",
+    ),
+    tests(
+        "test_sum_distribute puts one list after the other",
+        SUMS,
+        "    assert_close(operators.sum(ls1) + operators.sum(ls2), operators.sum(ls1 + ls2))\n",
+        "test_sum_distribute notices a wrong addLists",
+    ),
+    operators(
+        "map writes into its list",
+        "return [fn(x) for x in ls]",
+        "ls[:] = [fn(x) for x in ls]\n        return ls",
+        "map applies the function 3x + 1",
+        "map applies the function x * x",
+    ),
+    operators(
+        "zipWith writes into its first list",
+        "return [fn(x, y) for x, y in zip(ls1, ls2, strict=True)]",
+        "ls1[:] = [fn(x, y) for x, y in zip(ls1, ls2, strict=True)]\n        return ls1",
+        "zipWith applies the function x - y",
+    ),
+    operators(
+        "reduce takes what it has folded out of the list",
+        "        for x in ls:\n            result = fn(result, x)\n",
+        "        while ls:\n            result = fn(result, ls.pop(0))\n",
+        "reduce folds a list with x + y",
+    ),
+    operators(
+        "reduce goes on from where its last call ended",
+        FOLD,
+        FOLD.replace("        result = start\n", "        nonlocal start\n")
+        .replace("result = fn(result, x)", "start = fn(start, x)")
+        .replace("return result", "return start"),
+        AGAIN,
+    ),
+    operators(
+        "reduce begins with the first element, whatever the start",
+        FOLD,
+        FOLD.replace(
+            "        result = start\n", "        result = ls[0] if ls else start\n"
+        ).replace("in ls:", "in ls[1:]:"),
+        AGAIN,
     ),
     operators(
         "map leaves the first element as it is",

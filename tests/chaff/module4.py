@@ -591,6 +591,14 @@ MISTAKES = [
         MARKS,
     ),
     nn(
+        "argmax marks what is close to the largest",
+        "input == max_reduce(input, dim)",
+        "input.is_close(max_reduce(input, dim))",
+        ARGMAX,
+        MAX_BACK,
+        POOL_BACK,
+    ),
+    nn(
         "argmax gives the values",
         "input == max_reduce(input, dim)",
         "input * (input == max_reduce(input, dim))",
@@ -768,6 +776,12 @@ MISTAKES = [
         POOL,
     ),
     nn(
+        "maxpool adds up the cells that argmax marks, which several may be",
+        POOL_KEY,
+        "(argmax(tiles, 4) * tiles).sum(4).view(input.shape[0], input.shape[1], rows, columns)",
+        POOL,
+    ),
+    nn(
         "maxpool loses the graph",
         POOL_KEY,
         POOL_KEY.replace("max(tiles", "max(tiles.detach()"),
@@ -816,6 +830,20 @@ MISTAKES = [
         "dropout drops whole columns",
         DROPOUT_KEY,
         DROPOUT_KEY.replace("rand(input.shape", "rand((1, *input.shape[1:])"),
+        RATE,
+    ),
+    nn(
+        "dropout drops whole channels of images",
+        DROPOUT_KEY,
+        DROPOUT_KEY.replace("rand(input.shape", "rand((*input.shape[:2], *[1] * (input.dims - 2))"),
+        RATE,
+    ),
+    nn(
+        "dropout drops the same cells of every image",
+        DROPOUT_KEY,
+        DROPOUT_KEY.replace(
+            "rand(input.shape", "rand(input.shape if input.dims < 3 else (1, *input.shape[1:])"
+        ),
         RATE,
     ),
     nn(

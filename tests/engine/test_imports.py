@@ -109,6 +109,38 @@ def test_one_broken_file_costs_itself_alone(box: ProcessSandbox, text: str, kind
             assert where or "\x00" in text or "coding" in text
 
 
+def test_a_file_that_is_imported_when_it_is_asked_for_is_told_as_any_other(
+    box: ProcessSandbox,
+) -> None:
+    """A package that imports its files by `__getattr__` raises what they raise; the cause is told, not that."""
+    files = {
+        "pack/__init__.py": "from .a import one\n\n\n"
+        "def __getattr__(name):\n"
+        "    if name in ('late', 'broken', 'gone'):\n"
+        "        import importlib\n"
+        "        return importlib.import_module('.' + name, __name__)\n"
+        "    raise AttributeError(name)\n",
+        "pack/a.py": GOOD,
+        "pack/late.py": GOOD,
+        "pack/broken.py": "def one(:\n",
+        "pack/needy.py": "from .gone import one\n",
+    }
+    with session(box, files) as opened:
+        assert opened.open().failures == {}
+        fine, *lost = asked(opened, "late.one", "broken.one", "gone.one", "needy.one", "other.one")
+        assert fine == 1.0
+        assert [answer.kind for answer in lost] == ["blocked"] * 4
+        broken, gone, needy, other = (answer.message for answer in lost)
+        assert broken.startswith(
+            "pack/broken.py cannot be imported: SyntaxError at pack/broken.py:1"
+        )
+        assert gone == "there is no pack/gone.py in the submission"
+        assert needy.startswith(
+            "pack/needy.py cannot be imported: ModuleNotFoundError at pack/needy"
+        )
+        assert other == "there is no pack/other.py in the submission"
+
+
 def test_a_missing_name_costs_only_what_uses_it(box: ProcessSandbox) -> None:
     files = {
         "pack/__init__.py": "from .a import one, prod\nfrom .b import *\n",

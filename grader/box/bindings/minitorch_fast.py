@@ -182,7 +182,7 @@ class Fast(MiniTorch):
         if name == "reduce":
             inputs = [(self.grid([61, 5, 37]), [2, 0, 1])]
             return self.kernel(name, function, [61, 1, 37], [0, 1, 2], 0.0, inputs, 1)
-        inputs = [(self.grid([101, 131]), [1, 0]), (self.grid([131], 9), [0])]
+        inputs = [(self.grid([31, 41]), [1, 0]), (self.grid([41], 9), [0])]
         return self.kernel(
             name, function, [31, 41], [0, 1], 0.0, inputs[: 1 if name == "map" else 2]
         )

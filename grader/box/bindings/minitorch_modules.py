@@ -8,7 +8,7 @@ by the handles of those who built the tree: nothing here asks a student's object
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from grader.box.bindings.minitorch import MiniTorch
 from grader.box.bindings.plain import MAX_ITEMS, number, numbers
@@ -33,21 +33,52 @@ ZIPS: tuple[Callable[..., Any], ...] = (
     lambda f, fn, a, b: f(a, b, fn),
     lambda f, fn, a, b: f(fn)(a)(b),
 )
-FOLDS: tuple[Callable[..., Any], ...] = (
-    lambda f, fn, start, ls: f(fn, start)(ls),
-    lambda f, fn, start, ls: f(fn)(ls, start),
-    lambda f, fn, start, ls: f(fn)(start, ls),
-    lambda f, fn, start, ls: f(fn)(ls),
-    lambda f, fn, start, ls: f(fn, start, ls),
-    lambda f, fn, start, ls: f(fn, ls, start),
-    lambda f, fn, start, ls: f(ls, fn, start),
-    lambda f, fn, start, ls: f(start, fn, ls),
-    lambda f, fn, start, ls: f(ls, start, fn),
-    lambda f, fn, start, ls: f(start, ls, fn),
-    lambda f, fn, start, ls: f(fn)(start)(ls),
-    lambda f, fn, start, ls: f(fn, ls),
-    lambda f, fn, start, ls: f(ls, fn),
+
+
+class Fold(NamedTuple):
+    """A form that a fold comes in.
+
+    made: what is made once, of the fold, the function and the start; used: what is then called for a list;
+    starts: whether the form has a place for the start.
+    """
+
+    made: Callable[..., Any]
+    used: Callable[..., Any]
+    starts: bool = True
+
+
+FOLDS = (
+    Fold(lambda f, fn, start: f(fn, start), lambda made, fn, start, ls: made(ls)),
+    Fold(lambda f, fn, start: f(fn), lambda made, fn, start, ls: made(ls, start)),
+    Fold(lambda f, fn, start: f(fn), lambda made, fn, start, ls: made(start, ls)),
+    Fold(lambda f, fn, start: f(fn), lambda made, fn, start, ls: made(ls), starts=False),
+    Fold(lambda f, fn, start: f, lambda made, fn, start, ls: made(fn, start, ls)),
+    Fold(lambda f, fn, start: f, lambda made, fn, start, ls: made(fn, ls, start)),
+    Fold(lambda f, fn, start: f, lambda made, fn, start, ls: made(ls, fn, start)),
+    Fold(lambda f, fn, start: f, lambda made, fn, start, ls: made(start, fn, ls)),
+    Fold(lambda f, fn, start: f, lambda made, fn, start, ls: made(ls, start, fn)),
+    Fold(lambda f, fn, start: f, lambda made, fn, start, ls: made(start, ls, fn)),
+    Fold(lambda f, fn, start: f(fn)(start), lambda made, fn, start, ls: made(ls)),
+    Fold(lambda f, fn, start: f, lambda made, fn, start, ls: made(fn, ls), starts=False),
+    Fold(lambda f, fn, start: f, lambda made, fn, start, ls: made(ls, fn), starts=False),
 )
+
+
+def fold_once(way: Fold) -> Callable[..., float]:
+    """The form of call that folds one list."""
+    return lambda f, fn, start, ls: one_number(way.used(way.made(f, fn, start), fn, start, ls))
+
+
+def fold_each(way: Fold) -> Callable[..., list[float]]:
+    """The form of call that makes a fold once and uses it for several lists. Where the form has no place for a
+    start, the start is the first element."""
+
+    def called(f: Any, fn: Any, start: float, *lists: list[float]) -> list[float]:
+        made = way.made(f, fn, start)
+        given = [ls if way.starts else [start, *ls] for ls in lists]
+        return [one_number(way.used(made, fn, start, ls)) for ls in given]
+
+    return called
 
 
 def one_number(value: Any) -> float:
@@ -56,6 +87,14 @@ def one_number(value: Any) -> float:
     if type(read) is not float:
         raise TypeError(f"a {type_name(type(value))} stands where a number is expected")
     return read
+
+
+def unchanged(now: list[Any], before: list[float]) -> bool:
+    """Whether a list still holds the numbers that it was made with."""
+    pairs = zip(now, before, strict=False)
+    return len(now) == len(before) and all(
+        n is b or (type(n) is type(b) and n == b) for n, b in pairs
+    )
 
 
 def depth(error: BaseException) -> int:
@@ -79,19 +118,26 @@ class Modules(MiniTorch):
 
     def mapped(self, path: str, function: Callable[..., float], values: list[float]) -> Any:
         """What a `map` gives, however it wants to be called."""
-        return self.any_form(path, MAPS, self.floats, function, values)
+        return self.any_form(path, MAPS, self.floats, function, ls=values)
 
     def zipped(
         self, path: str, function: Callable[..., float], first: list[float], second: list[float]
     ) -> Any:
         """What a `zipWith` gives, however it wants to be called."""
-        return self.any_form(path, ZIPS, self.floats, function, first, second)
+        return self.any_form(path, ZIPS, self.floats, function, a=first, b=second)
 
     def folded(
         self, path: str, function: Callable[..., float], start: float, values: list[float]
     ) -> Any:
         """What a `reduce` gives, however it wants to be called, with a start or without."""
-        return self.any_form(path, FOLDS, one_number, function, start, values)
+        return self.any_form(path, [*map(fold_once, FOLDS)], float, function, start, ls=values)
+
+    def folded_each(
+        self, path: str, function: Callable[..., float], start: float, lists: list[list[float]]
+    ) -> Any:
+        """What one `reduce` of a function and a start gives for each of several lists, one after the other."""
+        named = {f"lists[{place}]": values for place, values in enumerate(lists)}
+        return self.any_form(path, [*map(fold_each, FOLDS)], list, function, start, **named)
 
     def floats(self, values: Any) -> list[float]:
         return numbers(values, one_number)
@@ -102,21 +148,27 @@ class Modules(MiniTorch):
         forms: Sequence[Callable[..., Any]],
         read: Callable[[Any], Any],
         *arguments: Any,
+        **lists: list[float],
     ) -> Any:
-        """What the first form of call that gives anything readable gives.
+        """What the first form of call that gives anything readable gives. The lists must stay as they are.
 
         Raises, where none does, what came out of the deepest call: it says most about the student's code.
         """
         function = self.get(path)
         faults: list[Exception] = []
         for form in forms:
-            fresh = [list(a) if type(a) is list else a for a in arguments]
+            fresh = {name: list(values) for name, values in lists.items()}
             try:
-                return read(form(function, *fresh))
+                found = read(form(function, *arguments, *fresh.values()))
             except (Missing, Blocked, NotImplementedError):
                 raise
             except Exception as error:
                 faults.append(error)
+                continue
+            for name, values in lists.items():
+                if not unchanged(fresh[name], values):
+                    raise InputMutated(name)
+            return found
         raise max(faults, key=depth)
 
     # Trees of modules

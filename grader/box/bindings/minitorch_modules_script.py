@@ -29,6 +29,11 @@ class Script(minitorch_script.Script):
         arguments = f"({literal(function)}, {literal(start)})({literal(values)})"
         self.called(path, arguments, whole=True)
 
+    def folded_each(self, path: str, function: Any, start: float, lists: list[list[float]]) -> None:
+        short = self.take(path)
+        self.lines.append(f"fold = {short}({literal(function)}, {literal(start)}){AS_WRITTEN}")
+        self.lines.append(f"print([fold(ls) for ls in {literal(lists)}])")
+
     # Trees of modules
 
     def tree(self, spec: dict[str, Any], name: str = "root") -> list[str]:

@@ -229,18 +229,21 @@ class Nets(Fast):
         return found / a
 
     def dropout_counts(self, shape: Sequence[int], rate: float, seed: int) -> dict[str, Any]:
-        """How many cells one call drops: of all, of groups by value, and how many neighbours share a fate."""
+        """How many cells one call drops: of all, of groups by value, and how many neighbours along each
+        dimension, which has an even size, share a fate."""
         a = self.nonzero(shape, seed)
         dropped = self.dropout(a, rate) == 0.0
         alike = rate * rate + (1.0 - rate) * (1.0 - rate)
-        beside = dropped[:, 0::2] == dropped[:, 1::2]
-        below = dropped[0::2] == dropped[1::2]
+        moved = [(dim, dropped.swapaxes(0, dim)) for dim in range(dropped.ndim)]
         return {
             "dropped of all cells": event(dropped, rate),
             "dropped of the negative cells": event(dropped[a < 0], rate),
             "dropped of the large cells": event(dropped[abs(a) > 1], rate),
-            "neighbours in a row of which both or none are dropped": event(beside, alike),
-            "neighbours in a column of which both or none are dropped": event(below, alike),
+        } | {
+            f"neighbours along dimension {dim} of which both or none are dropped": event(
+                cells[0::2] == cells[1::2], alike
+            )
+            for dim, cells in moved
         }
 
     def dropout_calls(

@@ -1,4 +1,4 @@
-"""Different: decorators as of 2022, and a quick way for tensors of one shape and layout."""
+"""Different: decorators as of 2022, a quick way for tensors of one shape and layout, and shapes that do not fit are refused."""
 
 import numpy as np
 from numba import njit, prange
@@ -75,8 +75,17 @@ class FastOps(TensorOps):
         return out
 
 
+@njit
+def fits(shape, out_shape):
+    for dim in range(1, len(shape) + 1):
+        if shape[-dim] != 1 and shape[-dim] != out_shape[-dim]:
+            return False
+    return len(shape) <= len(out_shape)
+
+
 def tensor_map(fn):
     def _map(out, out_shape, out_strides, in_storage, in_shape, in_strides):
+        assert fits(in_shape, out_shape)
         if (
             len(out_strides) == len(in_strides)
             and (out_strides == in_strides).all()
@@ -109,6 +118,7 @@ def tensor_zip(fn):
         b_shape,
         b_strides,
     ):
+        assert fits(a_shape, out_shape) and fits(b_shape, out_shape)
         if (
             np.array_equal(a_strides, b_strides)
             and np.array_equal(a_strides, out_strides)
