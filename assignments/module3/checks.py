@@ -259,33 +259,34 @@ def made_by_numba(target, name, question, cases, edges, first):
     )
 
 
-big = {"order": [1, 0], "shape": [40, 70]}
+# A side is longer than a byte counts.
+big = {"order": [1, 0], "shape": [20, 140]}
 made_by_numba(
     fast,
     "map",
     questions.compiled_map,
     compiled_map_cases(),
     [
-        big | {"small": [40, 70]},
-        big | {"small": [1, 70]},
-        big | {"small": [40, 70], "order": [0, 1]},
+        big | {"small": [20, 140]},
+        big | {"small": [1, 140]},
+        big | {"small": [20, 140], "order": [0, 1]},
     ],
     "The fast tensor_map reads every layout of its input",
 )
-big = {"shape": [40, 70], "a_order": [0, 1], "b_order": [1, 0]}
+big = {"shape": [20, 140], "a_order": [0, 1], "b_order": [1, 0]}
 made_by_numba(
     fast,
     "zip",
     questions.compiled_zip,
     compiled_zip_cases(),
     [
-        big | {"left": [40, 70], "right": [40, 70]},
-        big | {"left": [40, 70], "right": [40, 70], "b_order": [0, 1]},
-        big | {"left": [40, 1], "right": [1, 70]},
+        big | {"left": [20, 140], "right": [20, 140]},
+        big | {"left": [20, 140], "right": [20, 140], "b_order": [0, 1]},
+        big | {"left": [20, 1], "right": [1, 140]},
     ],
     "The fast tensor_zip reads every layout of its inputs",
 )
-big = {"shape": [6, 70, 5]}
+big = {"shape": [3, 140, 5]}
 made_by_numba(
     fast,
     "reduce",

@@ -535,6 +535,12 @@ MISTAKES = [
 """,
         apart("matrix_multiply"),
     ),
+    plain(
+        "map keeps its indices in bytes",
+        MAP_LOOP,
+        MAP_LOOP.replace("np.int32", "np.int8"),
+        right("map"),
+    ),
     plain.edited(
         "map counts its cells in a variable that its iterations hand on",
         [
