@@ -98,7 +98,8 @@ class Cluster:
         except Exception as error:  # what is no scheduler may answer anything
             raise UsageError(
                 f"--cluster {given}: no Dask scheduler answers at {self.address} "
-                f"({_first_line(error)}). Start one with `dask scheduler`, and see that it can be reached from here"
+                f"({_first_line(error)}). Start one with `dask scheduler`, of the Dask that is installed here, "
+                "and see that it can be reached"
             ) from error
         try:
             self._same_version()

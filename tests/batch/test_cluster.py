@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -197,6 +198,7 @@ def test_a_cluster_comes_to_the_same_rows(
     two: Machines, handed_in: Path, graded_here: list[Row], tmp_path: Path
 ) -> None:
     ran = batch(handed_in, tmp_path, "--cluster", two.address, "--json")
+    until(two.jobs)
     told, said = ran.communicate(timeout=240)
     assert ran.returncode == 0, said
     assert json.loads(told)["graded"] == len(SUBMISSIONS) - 1
@@ -364,7 +366,10 @@ def test_a_job_that_has_nothing_to_do_is_ended_after_a_while(
 def heard(ran: subprocess.Popen[str], words: str) -> None:
     """Waits until a batch has said that on standard error."""
     assert ran.stderr is not None
+    late = threading.Timer(PATIENCE, ran.kill)
+    late.start()
     assert any(words in line for line in ran.stderr)
+    late.cancel()
 
 
 def another_version(folder: Path) -> str:
@@ -378,15 +383,56 @@ def another_version(folder: Path) -> str:
     return str(folder)
 
 
-def test_a_batch_waits_for_workers(
-    none: Machines, handed_in: Path, graded_here: list[Row], tmp_path: Path
+class Starter:
+    """Watches a batch, and starts a worker of two threads when it says that it waits for one."""
+
+    def __init__(self, machines: Machines) -> None:
+        self.machines = machines
+        self.notes: list[str] = []
+        self.now: set[int] = set()
+        self.most = 0
+        self.late = threading.Timer(PATIENCE, self.start)
+
+    def start(self) -> None:
+        self.late.cancel()
+        self.machines.worker(1, "--no-nanny", "--nthreads", "2")
+
+    def step(self, job: int, hand_in: HandIn | None, text: str) -> None:
+        (self.now.add if hand_in is not None else self.now.discard)(job)
+        self.most = max(self.most, len(self.now))
+
+    def done(self, done: run.Done) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+        if text:
+            self.start()
+
+
+def test_a_batch_waits_for_workers_and_uses_all_their_threads(
+    none: Machines,
+    course: Course,
+    ready: bank.Module,
+    handed_in: Path,
+    graded_here: list[Row],
+    tmp_path: Path,
 ) -> None:
-    ran = batch(handed_in, tmp_path / "out", "--cluster", none.address)
-    heard(ran, f"no worker at {none.address}: waiting for one")
-    none.worker(1, "--no-nanny")
-    _, said = ran.communicate(timeout=240)
-    assert ran.returncode == 0, said
-    assert rows(tmp_path / "out") == graded_here
+    options = run.Options(jobs=1, patience=PATIENCE)
+    hand_ins = sources.read(handed_in).hand_ins
+    watcher = Starter(none)
+    with (
+        cluster.Cluster(none.address) as joined,
+        Book(tmp_path / "gradebook.sqlite") as book,
+    ):
+        joined.prepare(course, ready, options)
+        reports = run.Reports(tmp_path / "reports", Terms(), [])
+        watcher.late.start()
+        run.run(course, ready, hand_ins, book, reports, options, watcher, joined)
+    assert rows(tmp_path) == graded_here
+    assert watcher.notes[0].startswith(f"no worker at {none.address}: waiting for one")
+    assert watcher.notes[1:] == [""]
+    assert watcher.most == 2
 
 
 def test_another_version_is_refused(two: Machines, handed_in: Path, tmp_path: Path) -> None:
@@ -441,7 +487,7 @@ def test_where_no_scheduler_answers_the_command_is_wrong(given: str, words: str)
 
 
 def test_the_address_of_a_worker_is_none_of_a_scheduler(two: Machines) -> None:
-    (worker, *_) = until(lambda: re.findall(r"Start worker at: +(\S+)", two.log("worker")))
+    *_, worker = until(lambda: re.findall(r"Start worker at: +(\S+)", two.log("worker")))
     with pytest.raises(UsageError, match=r"no Dask scheduler answers .*a Worker of one"):
         cluster.Cluster(worker)
 
