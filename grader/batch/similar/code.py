@@ -1,0 +1,128 @@
+"""Python source as tokens, without what a copy is changed in first: names, comments, docstrings and layout.
+
+Pygments reads it, since it reads anything: a file that does not parse is still somebody's code. Nothing is run.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import msgspec
+from pygments.lexers.python import PythonLexer
+from pygments.token import (
+    Comment,
+    Keyword,
+    Literal,
+    Name,
+    Number,
+    Operator,
+    String,
+    Text,
+    _TokenType,
+)
+
+LARGEST = 256 << 10  # bytes of a file; nobody writes as much by hand
+MOST_TOKENS = 50_000  # of one hand-in
+
+NAME, STRING, NUMBER = "N", "S", "0"
+CLOSING = frozenset(")]}")
+
+
+class Code(msgspec.Struct, frozen=True):
+    """One file. words: its tokens, so written that a copy has the same ones; starts, ends: where each
+    stands in `text`, whose lines end in `\\n`."""
+
+    name: str
+    text: str
+    words: tuple[str, ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+
+def read(
+    name: str, data: bytes, given: frozenset[str] = frozenset(), most: int = MOST_TOKENS
+) -> Code:
+    """A file's code. given: names of the given code, see `names`; most: tokens, the rest is passed over."""
+    text = decoded(data)
+    words: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    for start, end, word in _words(text, given):
+        if word == STRING and words[-1:] == [STRING]:
+            ends[-1] = end  # "a" "b" is one string
+            continue
+        if word in CLOSING and words[-1:] == [","]:
+            for one in (words, starts, ends):
+                one.pop()
+        if len(words) == most:
+            break
+        words.append(word)
+        starts.append(start)
+        ends.append(end)
+    return Code(name, text, tuple(words), tuple(starts), tuple(ends))
+
+
+def decoded(data: bytes) -> str:
+    """The text of a source file, with line ends as `\\n`. What is not UTF-8 is read as Latin-1, in which every
+    byte is a character; a declared encoding is not obeyed, for some of them take very long."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def names(sources: Iterable[bytes]) -> frozenset[str]:
+    """What given code defines, and with a dot before it what it looks up in something: a student cannot change
+    these names, and they tell the call of one given function from that of another."""
+    found = set()
+    for data in sources:
+        before = ""
+        for _, kind, word in PythonLexer(stripnl=False).get_tokens_unprocessed(decoded(data)):
+            if kind in Text or kind in Comment:
+                continue
+            if kind in Name.Function or kind in Name.Class:
+                found |= {word, f".{word}"}
+            elif kind in Name and before == ".":
+                found.add(f".{word}")
+            before = word
+    return frozenset(found)
+
+
+def _words(text: str, given: frozenset[str]) -> Iterator[tuple[int, int, str]]:
+    tokens = (token for token in _tokens(text) if token[3])
+    last = ""
+    nothing = (0, 0, Text, "")
+    for (start, end, kind, word), (_, _, _, following) in itertools.pairwise(
+        itertools.chain(tokens, [nothing])
+    ):
+        last = _word(kind, word, given, attribute=last == ".", called=following == "(")
+        yield start, end, last
+
+
+def _tokens(text: str) -> Iterator[tuple[int, int, _TokenType, str]]:
+    """The tokens that say something."""
+    for start, kind, word in PythonLexer(stripnl=False).get_tokens_unprocessed(text):
+        passed = kind in Text or kind in Comment or kind in String.Doc or kind in String.Affix
+        if not passed and word != ";":
+            yield start, start + len(word), kind, word
+
+
+def _word(
+    kind: _TokenType, word: str, given: frozenset[str], *, attribute: bool, called: bool
+) -> str:
+    if kind in String:
+        return STRING
+    if kind in Number or kind in Literal:
+        return NUMBER
+    if kind in Keyword or kind in Operator:
+        return word
+    if kind in Name.Decorator or kind in Name.Namespace or kind in Name.Function.Magic:
+        return word
+    if kind in Name:
+        if attribute:
+            return word if f".{word}" in given else NAME
+        builtin = kind in Name.Builtin and kind not in Name.Builtin.Pseudo
+        return word if called and (builtin or word in given) else NAME
+    return word
