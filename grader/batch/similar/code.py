@@ -6,7 +6,7 @@ Pygments reads it, since it reads anything: a file that does not parse is still 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from pygments.lexers.python import PythonLexer
@@ -26,7 +26,8 @@ LARGEST = 256 << 10  # bytes of a file; nobody writes as much by hand
 MOST_TOKENS = 50_000  # of one hand-in
 
 NAME, STRING, NUMBER = "N", "S", "0"
-CLOSING = frozenset(")]}")
+OPENING, CLOSING = frozenset("([{"), frozenset(")]}")
+STUB = "NotImplementedError"
 
 
 class Code(msgspec.Struct, frozen=True):
@@ -90,6 +91,30 @@ def names(sources: Iterable[bytes]) -> frozenset[str]:
     return frozenset(found)
 
 
+def heads(words: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where the heads of functions and classes are, from their decorators to their colon: from and to which word."""
+    begin = -1
+    for place, word in enumerate(words):
+        if word in ("def", "class"):
+            begin = place
+            while begin and words[begin - 1].startswith("@"):
+                begin -= 1
+            depth = 0
+        elif begin >= 0:
+            depth += (word in OPENING) - (word in CLOSING)
+            if word == ":" and depth == 0:
+                yield begin, place + 1
+                begin = -1
+
+
+def stubs(words: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    """Where a NotImplementedError is raised, whatever it says: nobody wrote anything there."""
+    for place, word in enumerate(words):
+        if word == "raise" and words[place + 1 : place + 2] == (STUB,):
+            said = words[place + 2 : place + 5] == ("(", STRING, ")")
+            yield place, place + (5 if said else 2)
+
+
 def _words(text: str, given: frozenset[str]) -> Iterator[tuple[int, int, str]]:
     tokens = (token for token in _tokens(text) if token[3])
     last = ""
@@ -117,6 +142,8 @@ def _word(
     if kind in Number or kind in Literal:
         return NUMBER
     if kind in Keyword or kind in Operator:
+        return word
+    if word == STUB:
         return word
     if kind in Name.Decorator or kind in Name.Namespace or kind in Name.Function.Magic:
         return word

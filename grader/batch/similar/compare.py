@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from grader.batch.similar.code import Code
+from grader.batch.similar.code import Code, heads, stubs
 
 GRAM = 16  # tokens: the shortest stretch that is looked at
 LEAST_OWN = 2 * GRAM  # with fewer tokens of its own a hand-in is left out
@@ -143,8 +143,10 @@ def owned(works: Sequence[Work], given: Sequence[Code]) -> list[Own]:
     numbered = _numbered([code.words for code in [*files, *given]])
     grams = _grams(numbered)
     known = np.unique(np.concatenate([*grams[len(files) :], np.array([-1])]))
+    given_heads = {code.words[low:high] for code in given for low, high in heads(code.words)}
     kept = [
-        np.flatnonzero(~covered((one >= 0) & np.isin(one, known))) for one in grams[: len(files)]
+        np.flatnonzero(~(covered((one >= 0) & np.isin(one, known)) | _frame(code, given_heads)))
+        for code, one in zip(files, grams, strict=False)
     ]
     rest = _grams([words[places] for words, places in zip(numbered, kept, strict=False)])
     own = []
@@ -160,6 +162,16 @@ def owned(works: Sequence[Work], given: Sequence[Code]) -> list[Own]:
             )
         )
     return own
+
+
+def _frame(code: Code, given_heads: set[tuple[str, ...]]) -> Truths:
+    """Which tokens are what solutions are put into: heads that are given, too short for a gram, and stubs."""
+    found = np.zeros(len(code.words), np.bool_)
+    for low, high in heads(code.words):
+        found[low:high] |= code.words[low:high] in given_heads
+    for low, high in stubs(code.words):
+        found[low:high] = True
+    return found
 
 
 def _joined(parts: Sequence[Numbers]) -> Numbers:
