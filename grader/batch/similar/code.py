@@ -5,6 +5,7 @@ Pygments reads it, since it reads anything: a file that does not parse is still 
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -12,11 +13,9 @@ import msgspec
 from pygments.lexers.python import PythonLexer
 from pygments.token import (
     Comment,
-    Keyword,
     Literal,
     Name,
     Number,
-    Operator,
     String,
     Text,
     _TokenType,
@@ -115,41 +114,51 @@ def stubs(words: tuple[str, ...]) -> Iterator[tuple[int, int]]:
             yield place, place + (5 if said else 2)
 
 
+def first(code: Code, most: int) -> Code:
+    """The code as if it ended after so many tokens."""
+    return Code(code.name, code.text, code.words[:most], code.starts[:most], code.ends[:most])
+
+
 def _words(text: str, given: frozenset[str]) -> Iterator[tuple[int, int, str]]:
-    tokens = (token for token in _tokens(text) if token[3])
     last = ""
-    nothing = (0, 0, Text, "")
-    for (start, end, kind, word), (_, _, _, following) in itertools.pairwise(
-        itertools.chain(tokens, [nothing])
+    nothing = (0, 0, "", "")
+    for (start, end, sort, word), (_, _, _, following) in itertools.pairwise(
+        itertools.chain(_tokens(text), [nothing])
     ):
-        last = _word(kind, word, given, attribute=last == ".", called=following == "(")
+        last = _word(sort, word, given, attribute=last == ".", called=following == "(")
         yield start, end, last
 
 
-def _tokens(text: str) -> Iterator[tuple[int, int, _TokenType, str]]:
-    """The tokens that say something."""
+def _tokens(text: str) -> Iterator[tuple[int, int, str, str]]:
+    """The tokens that say something: from, to, sort, and how they are written."""
     for start, kind, word in PythonLexer(stripnl=False).get_tokens_unprocessed(text):
-        passed = kind in Text or kind in Comment or kind in String.Doc or kind in String.Affix
-        if not passed and word != ";":
-            yield start, start + len(word), kind, word
+        sort = _sort(kind)
+        if sort and word and word != ";":
+            yield start, start + len(word), sort, word
 
 
-def _word(
-    kind: _TokenType, word: str, given: frozenset[str], *, attribute: bool, called: bool
-) -> str:
+@functools.cache
+def _sort(kind: _TokenType) -> str:
+    """What a kind of token is to us: nothing, a name, a builtin, a string, a number, or a word as it is."""
+    if kind in Text or kind in Comment or kind in String.Doc or kind in String.Affix:
+        return ""
     if kind in String:
         return STRING
     if kind in Number or kind in Literal:
         return NUMBER
-    if kind in Keyword or kind in Operator:
-        return word
-    if word == STUB:
-        return word
     if kind in Name.Decorator or kind in Name.Namespace or kind in Name.Function.Magic:
-        return word
+        return "as it is"
     if kind in Name:
-        if attribute:
-            return word if f".{word}" in given else NAME
-        builtin = kind in Name.Builtin and kind not in Name.Builtin.Pseudo
-        return word if called and (builtin or word in given) else NAME
-    return word
+        fixed = kind in Name.Builtin and kind not in Name.Builtin.Pseudo
+        return "builtin" if fixed else NAME
+    return "as it is"
+
+
+def _word(sort: str, word: str, given: frozenset[str], *, attribute: bool, called: bool) -> str:
+    if sort in (STRING, NUMBER):
+        return sort
+    if sort == "as it is" or word == STUB:
+        return word
+    if attribute:
+        return word if f".{word}" in given else NAME
+    return word if called and (sort == "builtin" or word in given) else NAME

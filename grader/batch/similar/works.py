@@ -14,7 +14,7 @@ import msgspec
 from grader import template
 from grader.batch.model import Class, HandIn
 from grader.batch.names import shown
-from grader.batch.similar.code import LARGEST, MOST_TOKENS, Code, names, read
+from grader.batch.similar.code import LARGEST, MOST_TOKENS, Code, first, names, read
 from grader.batch.similar.compare import Work
 from grader.course import Course, ModuleFile, load_module
 from grader.errors import NotGradable, UsageError
@@ -181,7 +181,7 @@ class Reader:
             code = self._read(name, data)
             if len(code.words) >= left:
                 self.notes.append(f"{whose}: only the first {MOST_TOKENS} tokens are compared")
-                code = read(name, data, self.fixed, left)
+                code = first(code, left)
             left -= len(code.words)
             kept.append(code)
         return tuple(kept)
