@@ -321,6 +321,21 @@ def test_the_same_file_from_several_is_told_once(tape: Course, tmp_path: Path) -
     assert (came["pairs_from_least"], came["pairs_folded"]) == (10, 6)
 
 
+def test_the_first_of_the_same_hides_no_pair_that_it_is_not_in(
+    tape: Course, tmp_path: Path
+) -> None:
+    """`both` and `alone` share a member, so that `both` cannot speak for `kurt` beside `alone`."""
+    text, other = CLASS["zu"], DISGUISES["reformatted"](CLASS["zu"]) + "\n\nx = [1, 2, 3]\n"
+    came = looked_at(
+        tape,
+        hand_in("both", text, tmp_path, "ada", "emmy"),
+        hand_in("kurt", text, tmp_path),
+        hand_in("alone", other, tmp_path, "emmy", received="2026-11-01T10:00:00+00:00"),
+    )
+    assert {(a.a.name, a.b.name) for a in came.alike} == {("both", "kurt"), ("kurt", "alone")}
+    assert came.folded == 0
+
+
 def test_what_is_not_listed_is_said(tape: Course, tmp_path: Path) -> None:
     copies = {f"{name}-too": DISGUISES["renamed"](text) for name, text in CLASS.items()}
     source = handed_in(tmp_path / "in", CLASS | copies)

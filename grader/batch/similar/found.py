@@ -12,7 +12,7 @@ from grader.batch.similar.stretches import Stretch, seldom, stretches
 COLUMNS = 20  # of the distribution, of 5 percent each
 SEVERAL = 3  # hand-ins with the same file are more than a pair
 LEAST_SHARED = 50  # tokens of a file that several have
-SELDOM = 0.05  # of the class, and two hand-ins at least
+SELDOM = 0.05  # of the class, and three hand-ins at least: a source and two copies
 
 
 class Alike(msgspec.Struct, frozen=True):
@@ -69,20 +69,14 @@ def found(compared: Compared, *, least: float, most: int) -> Found:
     """What is to be told. least: the share of a pair that is listed, from 0 to 1; most: how many are."""
     works, own = compared.works, compared.own
     ours = [k for k, work in enumerate(works) if work.group == "class"]
-    few = max(2, int(SELDOM * len(ours)))
+    few = max(3, int(SELDOM * len(ours)))
     shares = np.sort(compared.shares[compared.in_class])
     stands_for = _stands_for(compared)
     alike: list[Alike] = []
     above = folded = 0
     for pair in ranked(compared, least):
         above += 1
-        # Of works that are just the same, the first stands for all: with each of them, and with others.
-        first_a, first_b = stands_for[pair.a], stands_for[pair.b]
-        if first_a == first_b:
-            again = first_a not in (pair.a, pair.b)
-        else:
-            again = (first_a, first_b) != (pair.a, pair.b)
-        if again:
+        if _told_by_another(pair, stands_for, compared):
             folded += 1
             continue
         if len(alike) < most:
@@ -101,6 +95,19 @@ def found(compared: Compared, *, least: float, most: int) -> Found:
         median=float(np.median(shares)) if len(shares) else None,
         too_little=tuple(works[k] for k in ours if own[k].tokens < LEAST_OWN),
     )
+
+
+def _told_by_another(pair: Pair, stands_for: list[int], compared: Compared) -> bool:
+    """Whether a pair says nothing that another does not. Of works that are just the same, the first stands for all:
+    with each of them, and with others; not where it and the other one are no pair."""
+
+    def are_pair(one: int, other: int) -> bool:
+        return bool(compared.looked_at[one, other] or compared.looked_at[other, one])
+
+    a, b = stands_for[pair.a], stands_for[pair.b]
+    if a == b:
+        return a not in (pair.a, pair.b) and are_pair(a, pair.a) and are_pair(a, pair.b)
+    return (a, b) != (pair.a, pair.b) and are_pair(a, b)
 
 
 def _alike(compared: Compared, pair: Pair, few: int, shares: NDArray[np.float64]) -> Alike:
