@@ -215,7 +215,85 @@ def test_it_counts_what_a_slow_count_counts(
             assert both.found[a, b] == sum(len(holds(f, known)) for f in mine)
 
 
+def test_a_whole_copy_is_one_stretch() -> None:
+    both = compared(original=CLASS["grace"], copy=DISGUISES["renamed"](CLASS["grace"]))
+    (stretch,) = stretches(both, 0, 1, few=2)
+    assert stretch.tokens == both.own[0].tokens
+
+
+def test_code_that_one_has_once_and_the_other_often_is_marked_everywhere() -> None:
+    block = "total = total * value + other[place] - third(value, total)\n"
+    often = "".join(f"{block}{'not ' * (k + 1)}last\n" for k in range(40))
+    once = f"x = [a for a in b if a > 0]\n{block}y = {{3: 4, 5: 6, **z}}\n"
+    both = compared(once=once, often=often)
+    seen = {line for one in stretches(both, 0, 1, few=2) for line in one.b.marks}
+    assert seen >= set(range(1, 81, 2))
+
+
+def test_what_few_have_is_marked_apart() -> None:
+    text, mine = CLASS["ada"], CLASS["sofia"]
+    place, other = text.index("def backpropagate"), mine.index("def backpropagate")
+    three = compared(one=text, two=text, three=text[:place] + mine[other:])
+    lines = text.splitlines()
+    (stretch,) = stretches(three, 0, 1, few=2)
+    kinds = {lines[k - 1]: {mark[2] for mark in marks} for k, marks in stretch.a.marks.items()}
+    assert kinds["    seen = set()"] == {False}
+    assert kinds["    epsilon = 1e-5"] == {True}
+    (alike, *_) = found(three, least=0.9, most=9).alike
+    assert alike.seldom == three.own[0].tokens  # three hand-ins are few in any class
+
+
+# Tokens
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("f(a, b,)", "f(\n    a,\n    b\n)"),
+        ("x = 'a' \"b\"", "x = '''a'''"),
+        ("x = 1; y = 2.5", "other = 0x10\nsecond = 3e7"),
+        ('def f(a):\n    r"""Doc."""\n    return a', "def g(b):  # doc\n    return b"),
+        ("given(a).shape", "given(b).shape"),
+        ("s = rb'x'", "t = u'y'"),
+        ("\ufeffx = y", "x = y"),
+        ("a.mine", "a.yours"),
+        ("a.mine(1)", "b.yours(2)"),
+        ("shape = 3", "size = 3"),
+        ("max = 3", "best = 3"),
+        ("x = 1\r\ny = 2\r", "x = 1\ny = 2\n"),
+    ],
+)
+def test_what_a_copy_changes_first_makes_no_difference(one: str, other: str) -> None:
+    given = code.names([b"def given(x):\n    return x.shape\n"])
+    assert code.read("", one.encode(), given).words == code.read("", other.encode(), given).words
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a + b", "a - b"),
+        ("given(a)", "own(a)"),
+        ("a.shape", "a.mine"),
+        ("max(a)", "min(a)"),
+        ("if a: b", "while a: b"),
+        ("[a]", "(a)"),
+        ("raise NotImplementedError", "raise mine"),
+    ],
+)
+def test_what_it_does_makes_one(one: str, other: str) -> None:
+    given = code.names([b"def given(x):\n    return x.shape\n"])
+    assert code.read("", one.encode(), given).words != code.read("", other.encode(), given).words
+
+
 # What is left out
+
+
+def test_who_has_next_to_nothing_of_their_own_is_told_and_in_no_pair() -> None:
+    little = template() + "\n\ndef more(a):\n    return [a * b for b in a if b > 3 and b < 9]\n"
+    came = found(compared(a=little, b=little, ada=CLASS["ada"]), least=0.0, most=9)
+    assert 16 < came.own[0] < 32
+    assert came.alike == ()
+    assert [work.name for work in came.too_little] == ["a", "b"]
 
 
 def test_the_template_alone_makes_no_pair(tape: Course, tmp_path: Path) -> None:
@@ -270,9 +348,10 @@ def test_members_of_a_group_are_no_pair(tape: Course, tmp_path: Path) -> None:
         hand_in("alone", text, tmp_path, "emmy", "kurt", received="2026-11-01T10:00:00+00:00"),
         hand_in("another", text, tmp_path),
     )
-    # Two of a pair have emmy in them; the third is a stranger to both.
+    # Two have emmy in them; the third is a stranger to both, and neither speaks for the other.
     assert came.pairs == 2
-    assert {a.b.name for a in came.alike} == {"another"}
+    assert {(a.a.name, a.b.name) for a in came.alike} == {("both", "another"), ("alone", "another")}
+    assert came.folded == 0
 
 
 def test_the_last_attempt_is_compared(tape: Course, tmp_path: Path) -> None:
