@@ -118,12 +118,15 @@ def similar(
     all_works = reader.works(hand_ins)
     if not told.given:
         reader.notes.append("no template is here to be taken out. Name it: --given FOLDER")
+    said = list(hand_ins.warnings)
     for place in before:
-        all_works += reader.works(read(place, None, None, None, ""), "before")
+        earlier = read(place, None, None, None, "")
+        said += earlier.warnings
+        all_works += reader.works(earlier, "before")
     if not no_reference:
         all_works += reader.reference()
     came = found(compare(all_works, reader.given), least=least / 100, most=most)
-    for line in (*hand_ins.warnings, *too_little(came), *reader.notes):
+    for line in (*said, *too_little(came), *reader.notes):
         click.echo(f"note: {line}", err=True)
     if output is not None:
         page = render(

@@ -482,7 +482,8 @@ def test_nothing_that_is_handed_in_stops_it(tape: Course, tmp_path: Path) -> Non
 
 
 def test_source_and_names_are_text_on_the_page() -> None:
-    evil = CLASS["grace"].replace("visited", f"print('''{EVIL}''')\n    visited", 1)
+    turn = f"print('''{EVIL}\u202e''')  # \u202e\n    visited"
+    evil = CLASS["grace"].replace("visited", turn, 1)
     told = [
         Work(f"{EVIL}{k}", f"{EVIL}\u202e\n{k}", frozenset([str(k)]), work("", evil).files)
         for k in range(2)
@@ -493,6 +494,7 @@ def test_source_and_names_are_text_on_the_page() -> None:
     assert text.count("<script>") == 1
     assert "&lt;script&gt;document.title" in text
     assert "<img" not in text
+    assert text.count(r"\u202e") >= 6  # both names, and both lines of either side
     assert "\u202e" not in text
 
 
