@@ -415,6 +415,41 @@ def test_the_first_of_the_same_hides_no_pair_that_it_is_not_in(
     assert came.folded == 0
 
 
+def test_a_class_comes_from_where_a_batch_comes_from(tape: Course, tmp_path: Path) -> None:
+    """A Gradescope export as it is downloaded, with a group, and a roster."""
+    made = {
+        "submission_1": (CLASS["ada"], ["101", "102"]),
+        "submission_2": (DISGUISES["renamed"](CLASS["ada"]), ["102", "103"]),
+        "submission_3": (DISGUISES["commented"](CLASS["ada"]), ["104"]),
+    }
+    people = {
+        "101": "Ada Lovelace",
+        "102": "Emmy Noether",
+        "103": "Zu Chongzhi",
+        "104": "Mary Somerville",
+    }
+    metadata = "".join(
+        f"{name}:\n  :created_at: 2026-10-01 21:59:0{name[-1]} Z\n  :submitters:\n"
+        + "".join(f"  - :name: {people[sid]}\n    :sid: '{sid}'\n" for sid in who)
+        for name, (_, who) in made.items()
+    )
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.writestr("assignment_9_export/submission_metadata.yml", f"---\n{metadata}")
+        for name, (text, _) in made.items():
+            archive.writestr(f"assignment_9_export/{name}/tape.py", text)
+    (tmp_path / "roster.csv").write_text(
+        "Name,SID\n" + "".join(f"{name},{sid}\n" for sid, name in people.items())
+    )
+    before = sorted(tmp_path.iterdir())
+    came = told(tape, tmp_path / "export.zip", "--roster", tmp_path / "roster.csv")
+    students = {work["id"]: work["students"] for work in came["works"]}
+    assert sorted(map(tuple, students.values())) == [(), ("101", "102"), ("102", "103"), ("104",)]
+    pairs = [{tuple(students[name]) for name in pair} for pair in names(came["pairs"])]
+    assert {("101", "102"), ("102", "103")} not in pairs
+    assert {("101", "102"), ("104",)} in pairs
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_what_is_not_listed_is_said(tape: Course, tmp_path: Path) -> None:
     copies = {f"{name}-too": DISGUISES["renamed"](text) for name, text in CLASS.items()}
     source = handed_in(tmp_path / "in", CLASS | copies)
@@ -479,6 +514,17 @@ def test_nothing_that_is_handed_in_stops_it(tape: Course, tmp_path: Path) -> Non
     assert text.count("<script>") == 1
     assert "<img" not in text
     assert len(text) < 12 << 20
+
+
+def test_no_hand_in_takes_all_the_time(tape: Course, tmp_path: Path) -> None:
+    (tmp_path / "many" / "tape").mkdir(parents=True)
+    for number in range(20):
+        (tmp_path / "many" / "tape" / f"m{number:02d}.py").write_text("#\n" * 100_000)
+    (tmp_path / "many" / "tape" / "__init__.py").write_text(CLASS["ada"])
+    handed_in(tmp_path, {"copy": CLASS["ada"]})
+    ran = similar(tape, tmp_path, "--json", tmp_path / "f.json")
+    assert "many: only the first 2 MiB are compared, up to tape/m10.py" in ran.stderr
+    assert names(json.loads((tmp_path / "f.json").read_text())["pairs"]) == [{"copy", "many"}]
 
 
 def test_source_and_names_are_text_on_the_page() -> None:

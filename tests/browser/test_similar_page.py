@@ -179,3 +179,14 @@ def test_lines_have_their_numbers_and_marks(show: Show) -> None:
 def test_it_is_a_table_also_on_a_phone(show: Show) -> None:
     page = show(width=PHONE).page
     assert page.get_by_role("rowheader").count() == page.locator("tbody tr").count() > 3
+    row = page.locator("tbody tr").first
+    heights = [
+        row.locator(f"td[data-label='{name}']").bounding_box()["y"]
+        for name in ("Share", "Of the first", "Seldom")
+    ]
+    assert heights == sorted(heights)
+    first, second = (
+        row.locator(f"td[data-label='{name}']").bounding_box()["x"]
+        for name in ("Share", "Of the first")
+    )
+    assert first < second

@@ -11,18 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from pygments.lexers.python import PythonLexer
-from pygments.token import (
-    Comment,
-    Literal,
-    Name,
-    Number,
-    String,
-    Text,
-    _TokenType,
-)
+from pygments.token import Comment, Literal, Name, Number, String, Text, _TokenType
 
 LARGEST = 256 << 10  # bytes of a file; nobody writes as much by hand
-MOST_TOKENS = 50_000  # of one hand-in
+MOST_TEXT = 2 << 20  # bytes of one hand-in
+MOST_TOKENS = 50_000  # of it
 
 NAME, STRING, NUMBER = "N", "S", "0"
 OPENING, CLOSING = frozenset("([{"), frozenset(")]}")

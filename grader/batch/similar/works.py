@@ -14,7 +14,7 @@ import msgspec
 from grader import template
 from grader.batch.model import Class, HandIn
 from grader.batch.names import shown
-from grader.batch.similar.code import LARGEST, MOST_TOKENS, Code, first, names, read
+from grader.batch.similar.code import LARGEST, MOST_TEXT, MOST_TOKENS, Code, first, names, read
 from grader.batch.similar.compare import Work
 from grader.course import Course, ModuleFile, load_module
 from grader.errors import NotGradable, UsageError
@@ -169,7 +169,7 @@ class Reader:
         return [Work(REFERENCE, REFERENCE, frozenset(), files, "reference")] if files else []
 
     def _files(self, files: Mapping[str, bytes], whose: str) -> tuple[Code, ...]:
-        left = MOST_TOKENS
+        left, text = MOST_TOKENS, 0
         kept = []
         for name, data in files.items():
             if not self.told.compared(name):
@@ -178,6 +178,11 @@ class Reader:
                 said = f"{len(data) >> 10} KiB are not written by hand"
                 self.notes.append(f"{whose}: {shown(name)} is not compared: {said}")
                 continue
+            text += len(data)
+            if text > MOST_TEXT:
+                said = f"only the first {MOST_TEXT >> 20} MiB are compared"
+                self.notes.append(f"{whose}: {said}, up to {shown(name)}")
+                break
             code = self._read(name, data)
             if len(code.words) >= left:
                 self.notes.append(f"{whose}: only the first {MOST_TOKENS} tokens are compared")
