@@ -1,10 +1,10 @@
 """What `grade similar` costs: the generated submissions to module 2 of `bench/batch.py`, each compared with each.
 
-    python bench/similar.py [--submissions 300] [--page FILE]
+    python bench/similar.py [--submissions 300] [--apart]
 
-They are made from one solution, so that nearly all of it is alike: more than a class ever is. With `--apart` names and
-numbers are no longer theirs alone: each submission's own functions are shuffled, statement by statement, and few pairs
-are alike. Prints the time, the peak memory and the size of the page.
+They are made from one solution, so that nearly all of every pair is alike. With `--apart` the statements of each
+submission's functions are shuffled, in each in another way: no two files are the same, and about half of a pair is alike.
+Prints the time, the peak memory and the size of the page.
 """
 
 import argparse

@@ -5,6 +5,7 @@ Every token that counts as found in the other work lies in a stretch that is sho
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -138,7 +139,7 @@ class _Side:
         file, place = int(self.own.file[token]), int(self.own.place[token])
         code = self.work.files[file]
         at = code.ends[place] - 1 if end else code.starts[place]
-        return int(np.searchsorted(self.lines[file], at, side="right"))
+        return bisect.bisect_right(self.lines[file], at)
 
     def span(self, runs: Iterable[tuple[int, int]]) -> Span:
         """The lines of these runs, all of one file. Tokens that follow each other are marked as one."""
@@ -165,8 +166,8 @@ def _line_starts(text: str) -> list[int]:
 
 def _pieces(start: int, end: int, lines: list[int]) -> Iterator[tuple[int, int, int]]:
     """A token on each of its lines: the line's number, from and to which column."""
-    first = int(np.searchsorted(lines, start, side="right"))
-    last = int(np.searchsorted(lines, end - 1, side="right"))
+    first = bisect.bisect_right(lines, start)
+    last = bisect.bisect_right(lines, end - 1)
     for line in range(first, last + 1):
         begin = lines[line - 1]
         stop = lines[line] - 1 if line < len(lines) else end
