@@ -99,11 +99,11 @@ def render(
     lines.sort(key=_urgency)
     best = of.best(rows)
     scores = [float(line.score) for line in lines if line.score is not None]
-    style, script = _source("report.css") + "\n" + _source("class.css"), _source("class.js")
+    style, script = source("report.css") + "\n" + source("class.css"), source("class.js")
     failed = most_failed(rows)
     states = Counter(state for line in lines for state in line.states)
     return (
-        _environment()
+        environment()
         .get_template("class.html.j2")
         .render(
             module=module,
@@ -123,7 +123,7 @@ def render(
             times=[line for line in (pace, time_spent(rows)) if line],
             style=Markup(style),  # ours both, and nothing is put into them
             script=Markup(script),
-            policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+            policy=f"default-src 'none'; style-src '{digest(style)}'; script-src '{digest(script)}'; "
             "base-uri 'none'; form-action 'none'",
         )
     )
@@ -251,20 +251,23 @@ def _rounded(value: float) -> Decimal:
     return of.rounded(value)
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """By which the page's policy knows its style or its script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 @functools.cache
-def _source(name: str) -> str:
-    environment = _environment()
-    assert environment.loader is not None
-    return environment.loader.get_source(environment, name)[0].strip()
+def source(name: str) -> str:
+    """A style sheet or a script of the pages, as it is."""
+    known = environment()
+    assert known.loader is not None
+    return known.loader.get_source(known, name)[0].strip()
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """What the pages on a class are made with: every value is escaped, and a missing one is an error."""
+    made = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
             [jinja2.PackageLoader("grader.batch"), jinja2.PackageLoader("grader.report")]
         ),
@@ -274,9 +277,9 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(said=_said, points=points, count=count, sentence=sentence)
-    environment.globals.update(kind_of=KINDS)
-    return environment
+    made.filters.update(said=_said, points=points, count=count, sentence=sentence)
+    made.globals.update(kind_of=KINDS)
+    return made
 
 
 def _said(text: str) -> str:

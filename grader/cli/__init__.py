@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 import grader
-from grader.cli import batch, courses, gradebook, gradescope, grading
+from grader.cli import batch, courses, gradebook, gradescope, grading, similar
 from grader.cli.console import complain, course_modules, put
 from grader.errors import GraderError, OutputFault, UsageError
 
@@ -60,6 +60,7 @@ for command in (
     *grading.COMMANDS,
     *batch.COMMANDS,
     *gradebook.COMMANDS,
+    *similar.COMMANDS,
     *courses.COMMANDS,
     *gradescope.COMMANDS,
 ):

@@ -125,6 +125,7 @@ ONLY_DOORS = {
     "rich": {"grader/cli", "grader/report"},
     "jinja2": {"grader/report", "grader/platforms", "grader/batch/page.py"},
     "matplotlib": {"grader/report", "grader/batch"},
+    "pygments": {"grader/batch/similar/code.py"},
     "sqlite3": {"grader/batch"},
     "dask": {"grader/batch/cluster.py"},
     "distributed": {"grader/batch/cluster.py"},
