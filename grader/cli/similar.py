@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from grader.batch.similar.stretches import Span
 
 TOLD = 5  # pairs on the terminal
+# From here on the class as a whole is so alike that it may have been given what this course has not.
+SUSPICIOUS, FEW_PAIRS = 0.6, 10
 
 
 @click.command("similar", short_help="Find hand-ins of a class whose code is alike.")
@@ -151,6 +153,12 @@ def similar(
         put(f"  {percent(alike.pair.share)}  {shown(alike.a.name)}, {shown(alike.b.name)}")
     if left_out(came):
         put(left_out(came))
+    if came.median is not None and came.median >= SUSPICIOUS and came.pairs >= FEW_PAIRS:
+        click.echo(
+            f"note: the middle pair of the class shares {percent(came.median)}. Did they start from another template "
+            "than this course's? Name it: --given FOLDER",
+            err=True,
+        )
     put(f"{', '.join(outputs.values())}: evidence for a person to look at, not a judgement")
 
 

@@ -311,6 +311,11 @@ def test_what_was_given_is_taken_out(tape: Course, tmp_path: Path) -> None:
     (tmp_path / "hint").mkdir()
     (tmp_path / "hint" / "hint.py").write_text(hint)
     assert len(told(tape, source)["pairs"]) == 28
+    twice = handed_in(tmp_path / "twice", {k: v + 3 * hint for k, v in CLASS.items()})
+    ran = similar(tape, twice, "--json", tmp_path / "f.json")
+    assert "Did they start from another template" in ran.stderr
+    ran = similar(tape, source, "--given", tmp_path / "hint", "--json", tmp_path / "f.json")
+    assert "another template" not in ran.stderr
     assert told(tape, source, "--given", tmp_path / "hint")["pairs"] == []
     assert told(tape, source, "--given", tmp_path / "hint" / "hint.py")["pairs"] == []
     (tmp_path / "nothing").mkdir()
