@@ -14,12 +14,14 @@ exact and a counterexample reads well. Nothing here runs a question.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import itertools
 import math
 import textwrap
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, cast
 
 import msgspec
 from hypothesis import strategies as st
@@ -30,15 +32,25 @@ from grader.model import Check, Tolerance, Visibility
 
 GRID = 64
 Strategy = st.SearchStrategy[Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 
-# The numbers behind a domain of numbers, by the domain's identity (which is kept alive with them): an array
-# of them is then drawn in one piece, an order of magnitude faster than entry by entry.
-_tables: dict[int, tuple[Strategy, list[float]]] = {}
+
+def _kept(make: Callable[P, R]) -> Callable[P, R]:
+    """Makes the same domain once. A `@composite` domain asks for others each time that it is drawn from; made anew,
+    they cost more than the draw, and Hypothesis keeps what it has found out about each."""
+    return cast(Callable[P, R], functools.lru_cache(maxsize=4096)(make))
+
+
+# The numbers behind a domain of numbers: an array of them is then drawn in one piece, an order of magnitude
+# faster than entry by entry.
+_tables: weakref.WeakKeyDictionary[Strategy, list[float]] = weakref.WeakKeyDictionary()
 
 
 # Domains of numbers
 
 
+@_kept
 def reals(low: float = -8.0, high: float = 8.0, *, grid: int = GRID) -> Strategy:
     """Floats in [low, high] that are multiples of 1/grid, simplest first: a counterexample shrinks to 0
     and the small whole numbers, then to halves, quarters and so on.
@@ -50,6 +62,7 @@ def reals(low: float = -8.0, high: float = 8.0, *, grid: int = GRID) -> Strategy
     return _from_table(_table(low, high, grid), f"reals({low}, {high})")
 
 
+@_kept
 def eighths(low: float = -8.0, high: float = 8.0) -> Strategy:
     """Multiples of 1/8 in [low, high]: the entries of arrays, where sums and products must be exact."""
     return reals(low, high, grid=8)
@@ -69,10 +82,11 @@ def _from_table(values: list[float], what: str) -> Strategy:
     if not values:
         raise BrokenCheck(f"{what} holds no number of its grid")
     strategy = st.integers(0, len(values) - 1).map(values.__getitem__)
-    _tables[id(strategy)] = (strategy, values)
+    _tables[strategy] = values
     return strategy
 
 
+@_kept
 def away_from(
     *points: float, low: float = -8.0, high: float = 8.0, gap: float = 0.25, grid: int = GRID
 ) -> Strategy:
@@ -81,12 +95,14 @@ def away_from(
     return _from_table(values, f"away_from{points} in [{low}, {high}]")
 
 
+@_kept
 def upstreams() -> Strategy:
     """Gradients that arrive from above: never 0 and not only 1, so that a forgotten factor shows."""
     values = [x for x in _table(-8.0, 8.0, 8) if x != 0.0 and x != 1.0]
     return _from_table([*values[:8], 1.0, *values[8:]], "upstreams")
 
 
+@_kept
 def choices(*values: float) -> Strategy:
     """One of a few numbers, simplest first."""
     return _from_table([float(value) for value in values], "choices()")
@@ -105,6 +121,7 @@ def lists_of(elements: Strategy, min_size: int, max_size: int) -> Strategy:
 # Domains of arrays
 
 
+@_kept
 def shapes(min_dims: int = 1, max_dims: int = 3, max_side: int = 4, max_cells: int = 8) -> Strategy:
     """Shapes as tuples, every side at least 1, with at most `max_cells` cells; small ones first."""
     found = [
@@ -118,11 +135,15 @@ def shapes(min_dims: int = 1, max_dims: int = 3, max_side: int = 4, max_cells: i
 
 def arrays(shape: tuple[int, ...], elements: Strategy | None = None) -> Strategy:
     """float64 arrays of one shape, entry by entry from `elements` (eighths in [-8, 8])."""
+    return _arrays(tuple(shape), eighths() if elements is None else elements)
+
+
+@_kept
+def _arrays(shape: tuple[int, ...], entries: Strategy) -> Strategy:
     import numpy as np
 
     cells = math.prod(shape)
-    entries = _eighths if elements is None else elements
-    _, table = _tables.get(id(entries), (None, None))
+    table = _tables.get(entries)
     if table is None or len(table) > 256:
         return st.lists(entries, min_size=cells, max_size=cells).map(
             lambda values: np.array(values, dtype=np.float64).reshape(shape)
@@ -159,6 +180,7 @@ def broadcastable(
     return full, [tuple(sides) for sides in found]
 
 
+@_kept
 def orders(rank: int) -> Strategy:
     """Permutations of the axes of a tensor of that rank, as lists; shrinks towards the identity."""
     return st.sampled_from([list(order) for order in itertools.permutations(range(rank))])
@@ -249,9 +271,6 @@ def _descent(points: Any, labels: list[float], layers: list[Any], rate: float, s
 def case(**arguments: Strategy) -> Strategy:
     """The arguments of a question, each from a domain of its own."""
     return st.fixed_dictionaries(arguments)
-
-
-_eighths = eighths()
 
 
 # Declaring checks

@@ -188,7 +188,7 @@ def test_the_simplest_number_comes_first() -> None:
 
 
 def _first(domain: Any, count: int) -> list[float]:
-    return checks._tables[id(domain)][1][:count]
+    return checks._tables[domain][:count]
 
 
 @given(st.data())
@@ -234,4 +234,25 @@ def test_a_broken_module_leaves_the_door_closed(tmp_path: Path) -> None:
 
 def test_every_number_of_a_domain_is_finite() -> None:
     for domain in (reals(), eighths(), away_from(0), upstreams()):
-        assert all(math.isfinite(x) for x in checks._tables[id(domain)][1])
+        assert all(math.isfinite(x) for x in checks._tables[domain])
+
+
+def test_a_domain_is_made_once_however_often_it_is_drawn_from() -> None:
+    @st.composite
+    def pairs(draw: st.DrawFn) -> Any:
+        return draw(arrays((2, 3), upstreams())), draw(arrays((2,), away_from(0, 1)))
+
+    def drawn() -> None:
+        @given(pairs())
+        @same_cases
+        def draw(pair: Any) -> None:
+            assert pair[0].shape == (2, 3)
+
+        draw()
+
+    drawn()
+    held = len(checks._tables)
+    drawn()
+    assert len(checks._tables) == held
+    assert arrays((2, 3), upstreams()) is arrays((2, 3), upstreams())
+    assert away_from(0, gap=1.0) is not away_from(0)
