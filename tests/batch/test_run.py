@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -27,6 +28,8 @@ from hostile.attacks import ATTACKS
 from grader import bank
 from grader.batch import run, sources
 from grader.batch.book import Book
+from grader.batch.exports import EXPORTS, Wanted
+from grader.batch.grades import grades
 from grader.batch.model import HandIn, Row
 from grader.course import Course
 from grader.terms import Terms
@@ -89,6 +92,16 @@ def rows(out: Path) -> list[Row]:
     """The gradebook without what differs from run to run: times, and which user a box was given."""
     with Book(out / "gradebook.sqlite") as book:
         return [comparable(row) for row in book.rows("warmup")]
+
+
+def exported(out: Path) -> dict[str, bytes]:
+    """Every export of the gradebook, to the byte; JUnit's alone says when each was graded,
+    and how long it took."""
+    with Book(out / "gradebook.sqlite") as book:
+        found = grades(book.rows("warmup"))
+    texts = {name: form(found, Wanted("warmup")) for name, form in EXPORTS.items()}
+    texts["junit"] = re.sub(r' time(stamp)?="[^"]*"', "", texts["junit"])
+    return {name: text.encode() for name, text in texts.items()}
 
 
 def comparable(row: Row) -> Row:
@@ -228,6 +241,7 @@ def test_a_batch_that_was_killed_goes_on(
     assert not left
     assert graded(handed_in, tmp_path).returncode == 0
     assert rows(tmp_path) == rows(undisturbed)
+    assert exported(tmp_path) == exported(undisturbed)
 
 
 def test_two_batches_on_one_gradebook(handed_in: Path, undisturbed: Path, tmp_path: Path) -> None:
