@@ -24,7 +24,7 @@ from drawn import Banks, reference_submission  # noqa: E402
 from wheat.test_wheat import CASES, variant  # noqa: E402
 
 from grader.course import load_course  # noqa: E402
-from grader.judge.grade import Grading  # noqa: E402
+from grader.judge.grading import Grading  # noqa: E402
 from grader.model import Outcome  # noqa: E402
 from grader.sandbox.choose import Wanted, choose  # noqa: E402
 

@@ -14,7 +14,8 @@ from grader.errors import UsageError
 if TYPE_CHECKING:
     from grader.bank import Module
     from grader.course import Course
-    from grader.judge.grade import Opponent, SoFar
+    from grader.judge.grade import SoFar
+    from grader.judge.grading import Opponent
     from grader.model import Report
     from grader.sandbox import Sandbox
 
@@ -83,7 +84,7 @@ def open_box(name: str | None, course: Course, ready: Module, progress: Progress
 def opponent_of(course: Course, ready: Module) -> Opponent | None:
     """The reference, where a check of speed needs it beside a submission; None where none does."""
     from grader.intake import read_folder
-    from grader.judge.grade import Opponent
+    from grader.judge.grading import Opponent
 
     timed = any(check.at_most_times for check in ready.assignment.checks)
     if not timed or not course.reference.is_dir():

@@ -42,7 +42,7 @@ def list_(module: str | None, course_dir: Path | None) -> None:
             more = f" and {extra:g} extra" if extra else ""
             put(f"  {name:<12} {total:g} points{more}  {settings.title}")
         return
-    from grader.judge.grade import points
+    from grader.judge.grading import points
 
     if course.pack(module) is not None:
         assignment = load_banks(course, module, None, Progress()).assignment

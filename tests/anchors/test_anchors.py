@@ -9,7 +9,8 @@ from drawn import PRELOAD
 
 from grader.course import Course
 from grader.intake import read_folder
-from grader.judge.grade import grade, without_speed
+from grader.judge.grade import grade
+from grader.judge.grading import without_speed
 from grader.model import Outcome, Report
 from grader.sandbox import Sandbox
 from grader.sandbox.choose import docker_available

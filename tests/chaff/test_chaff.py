@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from grader.bank import Module
-from grader.judge.grade import Grading
+from grader.judge.grading import Grading
 from grader.model import Outcome, Submission
 from grader.sandbox import Sandbox
 

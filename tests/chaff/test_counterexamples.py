@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from grader.course import Course
-from grader.judge.grade import Grading
+from grader.judge.grading import Grading
 from grader.judge.shrink import Shrinker
 from grader.model import Counterexample
 

@@ -14,7 +14,9 @@ from grader.box import wire
 from grader.course import Course
 from grader.errors import SandboxLost
 from grader.intake import read_submission
-from grader.judge.grade import _import_hints, judge, narrowed, points
+from grader.judge.answer import judge
+from grader.judge.grading import points
+from grader.judge.hints import import_hints, narrowed
 from grader.model import Limits, Outcome, Raised, Tolerance, Wall
 from grader.report.json import from_json, to_json
 from grader.sandbox.process import ChildProcess, ProcessSandbox
@@ -275,7 +277,7 @@ def test_a_fault_that_keeps_several_files_from_being_imported_is_one_hint() -> N
     fault = Raised("SyntaxError", "invalid\nsyntax", ("pack/a.py:3 in <module>",), "error")
     failures = {f"pack.{name}": fault for name in "abcde"}
     failures["pack.f"] = Raised("TimeLimit", "", (), "timeout")
-    hints = _import_hints(Opened(failures, (), End.DONE))
+    hints = import_hints(Opened(failures, (), End.DONE))
     assert hints == [
         "Start at pack/a.py:3: SyntaxError: invalid. Until it is mended, pack.a, pack.b, pack.c and 2 more "
         "cannot be imported.",

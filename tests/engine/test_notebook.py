@@ -17,7 +17,8 @@ from drawn import Banks
 from grader.course import load_course
 from grader.errors import NotGradable
 from grader.intake import read_submission
-from grader.judge.grade import Grading, grade
+from grader.judge.grade import grade
+from grader.judge.grading import Grading
 from grader.model import Outcome, Submission
 from grader.notebook import python, to_module
 from grader.sandbox import Sandbox

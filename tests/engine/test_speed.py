@@ -11,7 +11,7 @@ import pytest
 
 from grader.intake import read_folder
 from grader.judge import speed
-from grader.judge.grade import Opponent
+from grader.judge.grading import Opponent
 from grader.model import Submission
 
 from .courses import Graded, grade_files, make_course

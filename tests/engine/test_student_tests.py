@@ -14,7 +14,7 @@ import pytest
 from grader.bank import Module
 from grader.box.bindings import student_tests
 from grader.box.faults import Missing
-from grader.judge.grade import Grading
+from grader.judge.grading import Grading
 from grader.model import Outcome, Submission, Verdict
 from grader.sandbox import Sandbox
 

@@ -8,7 +8,7 @@ import pytest
 from drawn import DRAWS
 
 from grader.box.modes import PTX, SIMULATOR
-from grader.judge.grade import Grading
+from grader.judge.grading import Grading
 from grader.model import Submission
 
 from .test_wheat import VARIANTS, lost, put_over, variant

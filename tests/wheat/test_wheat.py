@@ -14,7 +14,7 @@ import pytest
 
 from grader.box import wire
 from grader.judge.compare import FALSE_ALARM
-from grader.judge.grade import Grading
+from grader.judge.grading import Grading
 from grader.judge.reading import read
 from grader.model import Outcome, Submission, Verdict
 
