@@ -14,6 +14,7 @@ import msgspec
 from grader.batch.model import HandIn, Student
 from grader.batch.names import marked, shown, slug, stem
 from grader.intake import MAX_ARCHIVE
+from grader.report.text import encodable
 
 IGNORED = frozenset(["__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"])
 
@@ -69,14 +70,19 @@ def hand_ins(entries: Iterable[Entry]) -> tuple[HandIn, ...]:
                 name = marked(name, entry.key)
             found[name] = HandIn(
                 id=name,
-                students=entry.students,
+                students=tuple(map(_stored, entry.students)),
                 path=str(entry.path),
                 received=entry.received,
                 attempt=max(number, entry.attempt),
-                notes=entry.notes,
-                problem=entry.problem or problem(entry.path),
+                notes=tuple(map(encodable, entry.notes)),
+                problem=encodable(entry.problem or problem(entry.path)),
             )
     return tuple(found[name] for name in sorted(found))
+
+
+def _stored(student: Student) -> Student:
+    """The student with names that can be stored: those of files may hold what is no text."""
+    return Student(*map(encodable, (student.id, student.name, student.email, student.section)))
 
 
 def _names(entry: Entry) -> str:

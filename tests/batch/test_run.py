@@ -38,6 +38,7 @@ SUBMISSIONS = {
     "ada": RIGHT,
     "Lovelace, Ada": RIGHT,
     'emmy "\n" noether': WRONG,
+    os.fsdecode(b"no text \xff\xfe"): RIGHT,
     "\u202eypocsrever": RIGHT + "\n# from right to left\n",
     "leaves": "import os\nos._exit(0)\n",
     "hostile": RIGHT + FORGED.files["student.py"],
@@ -128,7 +129,7 @@ def test_every_submission_is_dealt_with(undisturbed: Path) -> None:
 
 def test_what_is_alike_is_graded_once(undisturbed: Path) -> None:
     told = json.loads((undisturbed / "summary.json").read_text())
-    assert (told["total"], told["graded"], told["known"]) == (8, 5, 1)
+    assert (told["total"], told["graded"], told["known"]) == (9, 5, 2)
     assert [one["id"] for one in told["not_gradable"]] == ["empty", "torn"]
     assert told["held"] == []
 
@@ -149,7 +150,7 @@ def test_the_same_command_again_grades_nothing(handed_in: Path, undisturbed: Pat
     before = rows(undisturbed)
     told = json.loads(graded(handed_in, undisturbed, "--resume", "--json").stdout)
     assert "per minute" not in (undisturbed / "index.html").read_text()
-    assert (told["graded"], told["known"]) == (0, 6)
+    assert (told["graded"], told["known"]) == (0, 7)
     assert rows(undisturbed) == before
 
 
@@ -158,18 +159,18 @@ def test_force_grades_again_and_fail_under_is_told(handed_in: Path, undisturbed:
     assert ran.returncode == 1
     assert "5 submissions graded in" in (undisturbed / "index.html").read_text()
     told = json.loads(ran.stdout)
-    assert (told["graded"], told["known"]) == (5, 1)
+    assert (told["graded"], told["known"]) == (5, 2)
 
 
 def test_a_plan_writes_nothing(handed_in: Path, undisturbed: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     ran = graded(handed_in, out, "--dry-run")
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.startswith("5 of 8 would be graded")
+    assert ran.stdout.startswith("5 of 9 would be graded")
     assert not out.exists()
-    assert graded(handed_in, undisturbed, "--dry-run").stdout.startswith("0 of 8")
+    assert graded(handed_in, undisturbed, "--dry-run").stdout.startswith("0 of 9")
     detected = graded(handed_in, out, "--detect")
-    assert detected.stdout.startswith("folder: 8 submissions")
+    assert detected.stdout.startswith("folder: 9 submissions")
     assert "\u202e" not in detected.stdout
 
 
