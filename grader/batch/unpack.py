@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from grader.batch.entries import IGNORED, Source, too_large
+from grader.batch.lms import MOODLE
 from grader.batch.names import file_name, slug, stem
 from grader.batch.scratch import filled
 from grader.errors import UsageError
@@ -24,6 +25,7 @@ MAX_ENTRIES = 500_000
 MAX_UNPACKED = 64 << 30
 MAX_NAME = 200  # bytes of a name; file systems take 255
 BLOCK = 1 << 20
+UTF_8 = 0x800  # the flag of an entry whose name is UTF-8
 
 
 def unpacked(source: Source) -> Source:
@@ -67,7 +69,7 @@ def _extract(archive: Path, opened: zipfile.ZipFile, target: Path) -> dict[str, 
     if len(members) > MAX_ENTRIES:
         raise UsageError(f"{archive}: {len(members)} entries; {MAX_ENTRIES} are allowed")
     for member in members:
-        place = _place(member.filename)
+        place = _place(_name(member))
         if place is None or member.is_dir():
             continue
         path = target / place
@@ -86,6 +88,14 @@ def _extract(archive: Path, opened: zipfile.ZipFile, target: Path) -> dict[str, 
         if why:
             refused[str(place)] = why
     return refused
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """An entry's name. Some programs, such as the Finder, write UTF-8 and do not say so."""
+    if not member.flag_bits & UTF_8 and not member.filename.isascii():
+        with contextlib.suppress(UnicodeError):
+            return member.filename.encode("cp437").decode()
+    return member.filename
 
 
 def _place(name: str) -> PurePosixPath | None:
@@ -130,7 +140,8 @@ def _write(opened: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> str:
 def _root(target: Path) -> Path:
     """The folder that holds the hand-ins: a zip may have one folder around all."""
     names = list(target.iterdir())
-    if len(names) != 1 or not names[0].is_dir():
+    # The folder that Moodle makes is a hand-in, also where it is the only one.
+    if len(names) != 1 or not names[0].is_dir() or MOODLE.fullmatch(names[0].name):
         return target
     below = list(names[0].iterdir())
     # One folder with code in it is a class of one, and no folder around a class.

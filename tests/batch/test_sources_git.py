@@ -218,7 +218,7 @@ def test_repositories_of_one_name_are_told_apart_by_their_owners(tmp_path: Path)
     for name in ("ada", "emmy"):
         repository(tmp_path / name / "work", name)
     lines = [f"file://{tmp_path}/{name}/work" for name in ("ada", "emmy")]
-    for order in (lines, lines[::-1], lines[1:] + ["n" * 300] + lines[:1]):
+    for order in (lines, lines[::-1], [*lines[1:], "n" * 300, *lines[:1]]):
         (tmp_path / "class.txt").write_text("\r\n".join(order), encoding="utf-8-sig")
         found = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch")
         kept = {h.id: h for h in found.hand_ins if not h.problem}

@@ -250,3 +250,71 @@ def test_a_folder_of_plain_names_is_still_a_folder(tmp_path: Path) -> None:
     for name in ("ada_1_2_x", "module_2_3_x", "emmy"):
         work(tmp_path / "in" / name)
     assert sources.read(tmp_path / "in").kind == "folder"
+
+
+def test_what_was_written_to_canvas_in_place_of_a_file_is_a_hand_in(tmp_path: Path) -> None:
+    files = {
+        "lovelaceada_12_34_w.zip": zipped({"warmup.py": b""}),
+        "noetheremmy_LATE_56_text.html": b"<p>see my page",
+        "gödelkurt_78_link.html": b"<a href='https://example.org'>",
+    }
+    (tmp_path / "s.zip").write_bytes(zipped(files))
+    found = sources.read(tmp_path / "s.zip", scratch=tmp_path / "scratch")
+    by_student = {h.students[0].id: h for h in found.hand_ins}
+    assert (found.kind, sorted(by_student), found.warnings) == ("canvas", ["12", "56", "78"], ())
+    assert "a text" in by_student["56"].problem
+    assert any("late" in note for note in by_student["56"].notes)
+    assert "an address" in by_student["78"].problem
+
+
+def test_files_of_one_name_are_all_kept(tmp_path: Path) -> None:
+    files = {
+        "noetheremmy_7_10_warmup-1.py": b"x = 2\n",
+        "noetheremmy_7_9_warmup.py": b"x = 1\n",
+        "noetheremmy_7_11_warmup.py": b"x = 3\n",
+    }
+    (tmp_path / "s.zip").write_bytes(zipped(files))
+    (hand_in,) = sources.read(tmp_path / "s.zip", scratch=tmp_path / "scratch").hand_ins
+    kept = {p.name: p.read_text() for p in Path(hand_in.path).iterdir()}
+    assert kept == {
+        "warmup.py": "x = 1\n",
+        "warmup-1.py": "x = 2\n",
+        "noetheremmy_7_11_warmup.py": "x = 3\n",
+    }
+
+
+@pytest.mark.parametrize(
+    "pattern", ["noetheremmy_7_{}_{}", "Emmy Noether_7_assignsubmission_file_/{1}"]
+)
+def test_a_report_beside_the_archive_is_no_matter(tmp_path: Path, pattern: str) -> None:
+    files = {
+        pattern.format(1, "report.pdf"): b"%PDF",
+        pattern.format(2, "w.zip"): zipped({"warmup.py": b"x = 1\n"}),
+    }
+    (tmp_path / "s.zip").write_bytes(zipped(files))
+    (hand_in,) = sources.read(tmp_path / "s.zip", scratch=tmp_path / "scratch").hand_ins
+    assert read_submission(Path(hand_in.path), ["warmup"]).files == {"warmup.py": b"x = 1\n"}
+    assert any("report.pdf was not looked at" in note for note in hand_in.notes)
+    files[pattern.format(3, "warmup.py")] = b"x = 2\n"
+    (tmp_path / "t.zip").write_bytes(zipped(files))
+    (hand_in,) = sources.read(tmp_path / "t.zip", scratch=tmp_path / "scratch").hand_ins
+    assert read_submission(Path(hand_in.path), ["warmup"]).files == {"warmup.py": b"x = 2\n"}
+
+
+class Unsaid(zipfile.ZipInfo):
+    """An entry whose name is UTF-8 without the flag that says so, as the Finder writes it."""
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802
+        return self.filename.encode(), self.flag_bits & ~0x800
+
+
+@pytest.mark.parametrize("around", ["", "down/"])
+def test_names_in_utf_8_are_read_where_the_zip_does_not_say_so(tmp_path: Path, around: str) -> None:
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        name = f"{around}Kurt Gödel 王芳_7_assignsubmission_file_/warmup.py"
+        archive.writestr(Unsaid(name), b"x = 1\n")
+    found = sources.read(tmp_path / "s.zip", scratch=tmp_path / "scratch")
+    assert found.kind == "moodle"
+    assert [(h.students[0].id, h.students[0].name) for h in found.hand_ins] == [
+        ("7", "Kurt Gödel 王芳")
+    ]
