@@ -304,7 +304,7 @@ def test_a_report_beside_the_archive_is_no_matter(tmp_path: Path, pattern: str) 
 class Unsaid(zipfile.ZipInfo):
     """An entry whose name is UTF-8 without the flag that says so, as the Finder writes it."""
 
-    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:
         return self.filename.encode(), self.flag_bits & ~0x800
 
 
