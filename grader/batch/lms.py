@@ -37,6 +37,21 @@ CODE = (".py", ".ipynb")
 ARCHIVES = tuple(ending for ending in ENDINGS if ending != ".py")
 
 
+def named(path: str) -> tuple[str, re.Match[str]] | None:
+    """Which system named what was handed in there, and its name taken apart; None for any other name.
+
+    `student` of the match is the number that the system itself has for its user or participant.
+    """
+    parts = Path(path).parts[-2:]
+    for part in reversed(parts):  # an archive may lie in the folder that Moodle made
+        if (found := MOODLE.fullmatch(part)) is not None:
+            return "moodle", found
+    for pattern in (CANVAS, ONLINE):
+        if parts and (found := pattern.fullmatch(parts[-1])) is not None:
+            return "canvas", found
+    return None
+
+
 def canvas(source: Source) -> Class | None:
     """Canvas's `submissions.zip`, unpacked: all files in one folder."""
     names = _names(source)

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from grader.batch.lms import named
 from grader.batch.model import Class, HandIn, Student
 from grader.batch.names import shown
 from grader.errors import UsageError
 
 LONGEST = 32 << 20
+PARTICIPANT = re.compile(r"Participant (\d+)")  # as Moodle's worksheet has it
 
 # What a column is called, in the order of preference, without spaces, case and signs.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -42,10 +46,14 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Roster(msgspec.Struct, frozen=True):
-    """The students in the order of the file, and one sentence for each line that is left out."""
+    """The students in the order of the file, and one sentence for each line that is left out.
+
+    numbers: `canvas` or `moodle` where the ids are that system's own numbers, as in the gradebook that it exports.
+    """
 
     entries: tuple[Entry, ...]
     warnings: tuple[str, ...] = ()
+    numbers: str = ""
 
 
 def read(path: Path) -> Roster:
@@ -76,9 +84,11 @@ def read(path: Path) -> Roster:
     entries: list[Entry] = []
     warnings: list[str] = []
     for number, line in enumerate(lines[1:], 2):
+        if line and line[0].strip() == "Points Possible":
+            continue  # which Canvas writes above the students
         entry = _entry(places, line)
         if entry is None:
-            if any(cell.strip() for cell in line) and "Points Possible" not in line[0]:
+            if any(cell.strip() for cell in line):
                 warnings.append(f"line {number} of the roster names nobody: left out")
         elif entry.student.id in {e.student.id for e in entries}:
             warnings.append(
@@ -86,7 +96,16 @@ def read(path: Path) -> Roster:
             )
         else:
             entries.append(entry)
-    return Roster(tuple(entries), tuple(warnings))
+    return Roster(tuple(entries), tuple(warnings), _numbers(lines[0], entries))
+
+
+def _numbers(head: list[str], entries: Sequence[Entry]) -> str:
+    """Whose numbers the ids are: Canvas's gradebook and Moodle's worksheet are known by their columns."""
+    names = set(map(_column, head))
+    if "id" in names and names & {"sisuserid", "sisloginid"}:
+        return "canvas"
+    told = [entry.student.id for entry in entries]
+    return "moodle" if told and all(map(PARTICIPANT.match, told)) else ""
 
 
 def _text(data: bytes) -> str:
@@ -98,9 +117,13 @@ def _text(data: bytes) -> str:
         return data.decode("latin-1")
 
 
+def _column(cell: str) -> str:
+    return "".join(c for c in cell.casefold() if c.isalnum())
+
+
 def _columns(head: list[str]) -> dict[str, int]:
     """Where each kind of column is."""
-    names = ["".join(c for c in cell.casefold() if c.isalnum()) for cell in head]
+    names = list(map(_column, head))
     found = {}
     for kind, known in COLUMNS.items():
         places = [names.index(name) for name in known if name in names]
@@ -130,13 +153,14 @@ def joined(found: Class, roster: Roster) -> Class:
     """The class with the roster's students in place of what the source knows, and who is absent.
 
     By student number, then e-mail address, then a name on GitHub or of the folder, then the full name, each only
-    where it fits one student. A repository may be named `module2-ada`: its end is looked at too.
+    where it fits one student. A repository may be named `module2-ada`: its end is looked at too. Where a source
+    knows two people of one name, a name alone says nothing.
     """
     by: list[dict[str, list[Student]]] = [{}, {}, {}, {}]
     for entry in roster.entries:
         student = entry.student
         keys = (
-            [student.id],
+            [student.id, PARTICIPANT.sub(r"\1", student.id)],
             [student.email, student.email.partition("@")[0]],
             list(entry.handles),
             _spellings(student.name),
@@ -144,17 +168,40 @@ def joined(found: Class, roster: Roster) -> Class:
         for table, words in zip(by, keys, strict=True):
             for word in {_plain(word) for word in words if word}:
                 table.setdefault(word, []).append(student)
+    matches = {
+        (hand_in.id, student.id): _match(
+            by,
+            student,
+            hand_in,
+            alone=len(hand_in.students) == 1,
+            doubted=_doubted(student, hand_in, roster),
+        )
+        for hand_in in found.hand_ins
+        for student in hand_in.students
+    }
+    sources: dict[
+        str, set[str]
+    ] = {}  # of each student of the roster, whom the source knows them as
+    for (_, known_as), (match, _) in matches.items():
+        if match is not None:
+            sources.setdefault(match.id, set()).add(known_as)
     warnings = [*found.warnings, *roster.warnings]
     seen: set[str] = set()
     hand_ins = []
     for hand_in in found.hand_ins:
         people = []
         for student in hand_in.students:
-            match = _match(by, student, hand_in, alone=len(hand_in.students) == 1)
+            match, by_name = matches[hand_in.id, student.id]
+            who = shown(student.name or student.id)
             if match is None:
-                who = shown(student.name or student.id)
                 warnings.append(f"{hand_in.id}: {who} is not in the roster")
-            people.append(match or student)
+            elif by_name and len(sources[match.id]) > 1:
+                warnings.append(
+                    f"{hand_in.id}: {who} is the name of {shown(match.id)} in the roster, and others fit that "
+                    "too: matched to nobody. Give the roster a column Folder, or numbers"
+                )
+                match = None
+            people.append(match or _apart(student, hand_in, roster))
         if not people:
             warnings.append(f"{hand_in.id}: nobody of the roster is known for it")
         seen |= {student.id for student in people}
@@ -164,8 +211,17 @@ def joined(found: Class, roster: Roster) -> Class:
 
 
 def _match(
-    by: list[dict[str, list[Student]]], student: Student, hand_in: HandIn, *, alone: bool
-) -> Student | None:
+    by: list[dict[str, list[Student]]],
+    student: Student,
+    hand_in: HandIn,
+    *,
+    alone: bool,
+    doubted: bool,
+) -> tuple[Student | None, bool]:
+    """Whom of the roster a student is, and whether the name alone says so.
+
+    doubted: the number is another system's, and counts where the name does not contradict.
+    """
     ids, emails, handles, names = by
     told = [(ids, student.id), (emails, student.email), (emails, student.id)]
     told += [(handles, student.id), (handles, student.name)]
@@ -174,9 +230,28 @@ def _match(
         told += [(handles, _end(student.id, handles)), (handles, hand_in.id), (ids, hand_in.id)]
     for table, word in told:
         people = table.get(_plain(word), []) if word else []
+        if doubted and word == student.id and table in (ids, emails):
+            people = [one for one in people if not one.name or _same_name(one, student)]
         if len(people) == 1:
-            return people[0]
-    return None
+            return people[0], table is names
+    return None, False
+
+
+def _apart(student: Student, hand_in: HandIn, roster: Roster) -> Student:
+    """Who is in no roster, under an id that nobody has there."""
+    if all(entry.student.id != student.id for entry in roster.entries):
+        return student
+    return msgspec.structs.replace(student, id=f"{student.id} of {hand_in.id}")
+
+
+def _doubted(student: Student, hand_in: HandIn, roster: Roster) -> bool:
+    """Whether a number is one that Canvas or Moodle made up: a student number may be the same by chance."""
+    told = named(hand_in.path)
+    return told is not None and told[1]["student"] == student.id and roster.numbers != told[0]
+
+
+def _same_name(one: Student, other: Student) -> bool:
+    return _plain(other.name) in set(map(_plain, _spellings(one.name)))
 
 
 def _end(word: str, handles: dict[str, list[Student]]) -> str:
@@ -191,7 +266,8 @@ def _spellings(name: str) -> list[str]:
     last, comma, first = name.partition(",")
     words = [*first.split(), *last.split()] if comma else name.split()
     turned = [*last.split(), *first.split()] if comma else words[-1:] + words[:-1]
-    return [name, " ".join(words), "".join(turned)]
+    joined_up = "".join(turned)
+    return [name, " ".join(words), joined_up, "".join(c for c in joined_up if c.isalnum())]
 
 
 def _plain(word: str) -> str:

@@ -108,16 +108,48 @@ def test_canvas_has_its_columns_and_the_possible_points(tmp_path: Path) -> None:
     table = list(csv.reader(io.StringIO(text)))
     assert table[0] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Tensors (4711)"]
     assert (table[1][0].strip(), table[1][-1]) == ("Points Possible", "50")
-    by_id = {line[1]: line[-1] for line in table[2:]}
+    by_id = {line[2]: line[-1] for line in table[2:]}
     assert (by_id["0101"], by_id["0103"], by_id["0104"]) == ("50", "", "")
+    # These are no numbers of Canvas's.
+    assert {line[1] for line in table[2:]} == {""}
+
+
+def test_numbers_of_canvas_and_moodle_go_back_where_they_came_from(tmp_path: Path) -> None:
+    path = tmp_path / "gradebook.sqlite"
+    uploads = {
+        "11": "/in/lovelaceada_11_9_work.zip",
+        "12": "/in/noetheremmy_LATE_12_text.html",
+        "21": "/in/Ada Lovelace_21_assignsubmission_file_/work.zip",
+        "22": "/in/Emmy Noether_22_assignsubmission_file",
+    }
+    with book.Book(path) as kept:
+        for number, upload in uploads.items():
+            # The roster knows them by other numbers.
+            hand_in = HandIn(f"h{number}", (Student(f"0{number}", "A B"),), upload)
+            kept.enrol(MODULE, [hand_in])
+            kept.keep(MODULE, hand_in, book.GRADED, key="1", report=buggy())
+    canvas = list(csv.reader(io.StringIO(made(path, "--as", "canvas"))))[2:]
+    assert [line[1:3] for line in canvas] == [
+        ["11", "011"],
+        ["12", "012"],
+        ["", "021"],
+        ["", "022"],
+    ]
+    moodle = [line["Identifier"] for line in lines(made(path, "--as", "moodle"))]
+    assert moodle == ["011", "012", "Participant 21", "Participant 22"]
+    (tmp_path / "c.csv").write_text("Student,ID,SIS User ID,SIS Login ID\nA B,021,0021,x\n")
+    told = made(path, "--as", "canvas", "--roster", tmp_path / "c.csv")
+    assert list(csv.reader(io.StringIO(told)))[2][1:3] == ["021", ""]
 
 
 def test_moodle_knows_its_participants(tmp_path: Path) -> None:
     told = {line["Identifier"]: line for line in lines(made(filled(tmp_path), "--as", "moodle"))}
-    assert told["Participant 0101"]["Grade"] == "50"
-    assert told["Participant 0101"]["Maximum Grade"] == "50"
-    assert told["Participant 0103"]["Grade"] == ""
-    assert "held" in told["Participant 0103"]["Status"]
+    assert told["0101"]["Grade"] == "50"
+    assert told["0101"]["Maximum Grade"] == "50"
+    assert told["0103"]["Grade"] == ""
+    assert "held" in told["0103"]["Status"]
+    # Without it Moodle refuses the file.
+    assert "Last modified (grade)" in told["0101"]
 
 
 def test_gradescope_has_first_and_last_names(tmp_path: Path) -> None:

@@ -85,3 +85,65 @@ def test_two_of_one_name_are_matched_by_nothing_but_more(tmp_path: Path) -> None
     found = roster.joined(taken(Student("x", "Ada Lovelace"), Student("2", "Ada Lovelace")), people)
     assert [h.students[0].id for h in found.hand_ins] == ["x", "2"]
     assert [s.id for s in found.absent] == ["1"]
+
+
+def of_system(path: str, *people: tuple[str, str]) -> Class:
+    """Hand-ins of students with these numbers and names, whose uploads are called after the pattern `path`."""
+    hand_ins = tuple(
+        HandIn(f"h{number}", (Student(number, name),), path.format(name=name, number=number))
+        for number, name in people
+    )
+    return Class("", "", hand_ins)
+
+
+CANVAS = "/in/{name}_{number}_9_work.zip"
+MOODLE = "/in/{name}_{number}_assignsubmission_file_/work.zip"
+
+
+@pytest.mark.parametrize("path", [CANVAS, MOODLE])
+def test_a_number_of_another_system_is_no_student_number_by_chance(
+    tmp_path: Path, path: str
+) -> None:
+    lines = ["Student ID,Name", "12,Ada Lovelace", "34,Emmy Noether", "56,Pat O'Brien-Smith"]
+    people = roster.read(written(tmp_path / "r.csv", lines))
+    found = roster.joined(
+        of_system(path, ("12", "noetheremmy"), ("34", "gödelkurt"), ("78", "obriensmithpat")),
+        people,
+    )
+    emmy, kurt, pat = (h.students[0] for h in found.hand_ins)
+    assert (emmy.id, pat.id) == ("34", "56")
+    assert kurt.name == "gödelkurt"
+    assert kurt.id not in ("12", "34", "56")
+    assert [s.id for s in found.absent] == ["12"]
+
+
+def test_two_people_of_one_name_are_not_made_one(tmp_path: Path) -> None:
+    people = roster.read(
+        written(tmp_path / "r.csv", ["Student ID,Name", "77,Ada Lovelace", "12,Kurt Gödel"])
+    )
+    found = roster.joined(of_system(MOODLE, ("12", "Ada Lovelace"), ("13", "Ada Lovelace")), people)
+    assert len({h.students[0].id for h in found.hand_ins} | {"77", "12"}) == 4
+    assert [s.id for s in found.absent] == ["77", "12"]
+    assert sum("matched to nobody" in line for line in found.warnings) == 2
+
+
+def test_the_lists_of_canvas_and_moodle_are_rosters_with_their_own_numbers(tmp_path: Path) -> None:
+    lines = [
+        "Student,ID,SIS User ID,SIS Login ID,Section,Tensors (4711)",
+        '"    Points Possible",,,,,100',
+        '"Lovelace, Augusta Ada",12,0101,ada,A,',
+    ]
+    people = roster.read(written(tmp_path / "c.csv", lines))
+    assert (people.numbers, people.warnings) == ("canvas", ())
+    (ada,) = roster.joined(of_system(CANVAS, ("12", "lovelaceada")), people).hand_ins
+    assert ada.students == (Student("12", "Lovelace, Augusta Ada", "ada", "A"),)
+    lines = [
+        "Identifier,Full name,Grade",
+        "Participant 12,Ada Lovelace,",
+        "Participant 13,Ada Lovelace,",
+    ]
+    people = roster.read(written(tmp_path / "m.csv", lines))
+    assert people.numbers == "moodle"
+    found = roster.joined(of_system(MOODLE, ("12", "Ada Lovelace"), ("13", "Ada Lovelace")), people)
+    assert [h.students[0].id for h in found.hand_ins] == ["Participant 12", "Participant 13"]
+    assert found.absent == ()
