@@ -15,7 +15,7 @@ from grader.batch.git import addresses, clones
 from grader.batch.gradescope_export import gradescope
 from grader.batch.lms import canvas, moodle
 from grader.batch.model import Class, HandIn, Student
-from grader.batch.names import ENDINGS, distinct, shown, stem
+from grader.batch.names import ENDINGS, OTHERS, distinct, shown, stem
 from grader.batch.unpack import unpacked
 from grader.errors import UsageError
 
@@ -72,13 +72,13 @@ def folder(asked: Source) -> Class | None:
     for entry in entries:
         if entry.name.startswith(".") or entry.name in IGNORED:
             continue
-        wanted = entry.is_dir() or entry.name.lower().endswith(ENDINGS)
+        wanted = entry.is_dir() or entry.name.lower().endswith((*ENDINGS, *OTHERS))
         (taken if wanted else others).append(entry.name)
     warnings = []
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         warnings.append(
-            f"left out, since it is no folder, zip, tar or Python file: "
+            f"left out, since it is no folder, archive, notebook or Python file: "
             f"{', '.join(map(shown, others[:3]))}{more}"
         )
     taken += [place.name for place in map(Path, asked.refused) if place.parent == source]

@@ -114,6 +114,8 @@ def batch(
     """
     from grader.course import find_course, load_terms
 
+    if out is not None:
+        check_apart(out, source)
     found = read(source, None if detect or dry_run else out, out, roster_csv, deadline)
     for line in found.warnings:
         click.echo(f"note: {line}", err=True)
@@ -256,6 +258,22 @@ def read(
         scratch = out / "sources"
     found = sources.read(source, leave_out=leave_out, scratch=scratch, deadline=deadline)
     return roster.joined(found, people) if people else found
+
+
+def check_apart(out: Path, source: Path) -> None:
+    """Raises UsageError where the results would lie among the hand-ins as one of them, or in one of them."""
+    here, there = out.resolve(), source.resolve()
+    if not there.is_dir():
+        return
+    try:
+        taken = here.parent == there and here.is_dir() and any(here.iterdir())
+        if here == there or (taken and not (here / "gradebook.sqlite").is_file()):
+            what = "the folder of submissions" if here == there else "one of the submissions"
+            raise UsageError(
+                f"--out {out}: this is {what}. Name a folder of its own, such as {source / 'results'}"
+            )
+    except OSError:
+        return  # which is said where it is written
 
 
 def make_folder(out: Path) -> None:

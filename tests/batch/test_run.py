@@ -162,6 +162,15 @@ def test_force_grades_again_and_fail_under_is_told(handed_in: Path, undisturbed:
     assert (told["graded"], told["known"]) == (5, 2)
 
 
+@pytest.mark.parametrize("place", [".", "ada"])
+def test_results_do_not_lie_among_the_hand_ins_as_one(handed_in: Path, place: str) -> None:
+    before = sorted(handed_in.rglob("*"))
+    ran = graded(handed_in, handed_in / place)
+    assert ran.returncode == 2
+    assert "Name a folder of its own" in ran.stderr
+    assert sorted(handed_in.rglob("*")) == before
+
+
 def test_a_plan_writes_nothing(handed_in: Path, undisturbed: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     ran = graded(handed_in, out, "--dry-run")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader.batch import sources
-from grader.errors import UsageError
+from grader.errors import NotGradable, UsageError
 from grader.intake import MAX_ARCHIVE, read_submission
 
 METADATA = """\
@@ -318,3 +318,20 @@ def test_names_in_utf_8_are_read_where_the_zip_does_not_say_so(tmp_path: Path, a
     assert [(h.students[0].id, h.students[0].name) for h in found.hand_ins] == [
         ("7", "Kurt Gödel 王芳")
     ]
+
+
+def test_an_archive_that_cannot_be_opened_and_a_notebook_are_hand_ins(tmp_path: Path) -> None:
+    work(tmp_path / "in" / "ada")
+    for name in ("emmy.rar", "hedy.7z", "kurt.py.gz", "pat.ipynb", "notes.txt", "mary.py"):
+        (tmp_path / "in" / name).write_bytes(b"something")
+    found = sources.read(tmp_path / "in")
+    assert [h.id for h in found.hand_ins] == ["ada", "emmy", "hedy", "kurt-py", "mary", "pat"]
+    (line,) = found.warnings
+    assert "notes.txt" in line
+    told = {}
+    for hand_in in found.hand_ins[1:]:
+        with pytest.raises(NotGradable) as error:
+            read_submission(Path(hand_in.path), ["warmup"])
+        told[hand_in.id] = str(error.value)
+    assert "named warmup.py" in told.pop("mary")
+    assert all("expected a folder, a zip or a tar" in told[name] for name in ("emmy", "hedy"))
