@@ -35,6 +35,7 @@ def _plain(loader: Any, suffix: str, node: yaml.Node) -> Any:
 
 
 _Lenient.add_multi_constructor("!", _plain)
+_Lenient.add_multi_constructor("tag:yaml.org,2002:value", _plain)  # a name that is `=`
 
 
 def gradescope(source: Source) -> Class | None:

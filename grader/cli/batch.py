@@ -303,16 +303,16 @@ def planned(
     course: Course, ready: Module, found: Class, book_path: Path, *, seed: int | None, force: bool
 ) -> list[str]:
     """What a batch would do with each hand-in. Takes each one in, and runs nothing of it."""
-    from grader.batch.book import Book
     from grader.batch.job import key_of
     from grader.batch.names import shown
+    from grader.cli.gradebook import opened
     from grader.errors import NotGradable
     from grader.intake import read_submission
 
     lines = []
     graded: set[str] = set()
     with contextlib.ExitStack() as stack:
-        book = stack.enter_context(Book(book_path)) if book_path.is_file() else None
+        book = stack.enter_context(opened(book_path)) if book_path.is_file() else None
         for hand_in in found.hand_ins:
             try:
                 if hand_in.problem:

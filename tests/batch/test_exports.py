@@ -29,7 +29,7 @@ from grader.cli import cli
 from grader.errors import UsageError
 from grader.model import Outcome, Visibility
 from grader.terms import Standing
-from tests.batch.gradebooks import MODULE, filled
+from tests.batch.gradebooks import ADA, EMMY, MODULE, filled
 
 
 def grade(*words: str | Path) -> Result:
@@ -112,6 +112,16 @@ def test_canvas_has_its_columns_and_the_possible_points(tmp_path: Path) -> None:
     assert (by_id["0101"], by_id["0103"], by_id["0104"]) == ("50", "", "")
     # These are no numbers of Canvas's.
     assert {line[1] for line in table[2:]} == {""}
+
+
+def test_of_a_groups_work_and_ones_own_the_later_one_makes_the_grade() -> None:
+    ours = HandIn("ours", (ADA, EMMY), "/in/1", "2026-10-01T23:00:00+02:00", 2)
+    own = HandIn("own", (ADA,), "/in/2", "2026-10-01T21:30:00+00:00", 1)
+    made_of = grades([Row(MODULE, ours, buggy()), Row(MODULE, own, full_marks())])
+    assert {g.student.id: g.row and g.row.hand_in.id for g in made_of} == {
+        ADA.id: "own",
+        EMMY.id: "ours",
+    }
 
 
 def test_numbers_of_canvas_and_moodle_go_back_where_they_came_from(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ submission_11:
     :email: ada@example.org
   - :name: Emmy Noether
     :sid: '0102'
+    :email: =
   :created_at: 2026-10-01 21:59:00.123456789 Z
   :score: 3.0
   :history:
