@@ -90,6 +90,13 @@ def _names(entry: Entry) -> str:
     return " ".join(told[:3]) if told else stem(entry.key)
 
 
+def as_text(data: bytes) -> str:
+    """What a list holds: UTF-8, or UTF-16 with its mark. Names of files that are neither stay as they are."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    return os.fsdecode(data.removeprefix(b"\xef\xbb\xbf"))
+
+
 def folder_names(path: Path) -> list[os.DirEntry[str]]:
     """What lies in a folder, by name, without what no student put there."""
     with os.scandir(path) as found:

@@ -11,6 +11,7 @@ import datetime as dt
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from grader.batch.entries import Entry, Source, folder_names, hand_ins, problem
+from grader.batch.entries import Entry, Source, as_text, folder_names, hand_ins, problem
 from grader.batch.model import Class, Student
 from grader.batch.names import ENDINGS, distinct, shown, slug, stem
 from grader.batch.scratch import filled
@@ -104,12 +105,21 @@ def addresses(source: Source) -> Class | None:
         for name, one in zip(names, wanted, strict=True)
     ]
 
+    running: set[subprocess.Popen[bytes]] = set()
+
     def fetched(pair: tuple[str, Path]) -> str:
         address, place = pair
-        return _clone(address, place) if URL.fullmatch(address) else ""
+        return _clone(address, place, running) if URL.fullmatch(address) else ""
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        faults = list(pool.map(fetched, zip(wanted, places, strict=True)))
+        try:
+            faults = list(pool.map(fetched, zip(wanted, places, strict=True)))
+        except BaseException:
+            # Whoever ends the batch waits for no server.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for clone in list(running):
+                _end(clone)
+            raise
     return _class(source, names, places, [], faults)
 
 
@@ -120,9 +130,10 @@ def _addresses(path: Path) -> list[str]:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    if b"\0" in data:
+    text = as_text(data)
+    if "\0" in text:
         return []
-    lines = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines()
+    lines = text.splitlines()
     told = (line.partition(" #")[0].strip() for line in lines)
     return list(dict.fromkeys(one for one in told if one and not one.startswith("#")))
 
@@ -245,22 +256,32 @@ def _line(told: bytes) -> str:
     return shown(lines[-1][:200]) if lines else "no reason was given"
 
 
-def _clone(address: str, place: Path) -> str:
-    """Fetches a repository, without a work tree; why it could not be, or "". One that is there is replaced."""
+def _clone(address: str, place: Path, running: set[subprocess.Popen[bytes]]) -> str:
+    """Fetches a repository, without a work tree; why it could not be, or "". One that is there is replaced.
+
+    running: holds the program while it is at work.
+    """
     passing = place.with_name(f".{place.name}-{os.getpid()}")
     command = ["git", *_settings(), "clone", "--quiet", "--bare", "--template=", "--no-tags"]
     command += [f"--depth={DEPTH}", "--no-single-branch", "--", address, str(passing)]
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        ran = subprocess.run(
+        with subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=CLONE_SECONDS,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             env=dict(os.environ) | QUIET | CLONING,
-        )
+            start_new_session=True,
+        ) as ran:
+            running.add(ran)
+            try:
+                _, said = ran.communicate(timeout=CLONE_SECONDS)
+            finally:
+                _end(ran)
+                running.discard(ran)
         if ran.returncode:
-            return f"could not be cloned: {_line(ran.stderr)}"
+            return f"could not be cloned: {_line(said)}"
         shutil.rmtree(place, ignore_errors=True)
         os.replace(passing, place)
     except FileNotFoundError as error:
@@ -272,6 +293,13 @@ def _clone(address: str, place: Path) -> str:
     finally:
         shutil.rmtree(passing, ignore_errors=True)
     return ""
+
+
+def _end(clone: subprocess.Popen[bytes]) -> None:
+    """Ends a program of its own session, and those that it has begun."""
+    if clone.poll() is None:
+        with contextlib.suppress(OSError):
+            os.killpg(clone.pid, signal.SIGKILL)
 
 
 # Which commit

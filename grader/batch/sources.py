@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from grader.batch.entries import IGNORED, Source, problem, refusals
+from grader.batch.entries import IGNORED, Source, as_text, problem, refusals
 from grader.batch.git import addresses, clones
 from grader.batch.gradescope_export import gradescope
 from grader.batch.lms import canvas, moodle
@@ -99,14 +99,17 @@ def listed(asked: Source) -> Class | None:
             data = file.read(LONGEST_LIST + 1)
     except OSError as error:
         raise UsageError(f"{source}: cannot be read: {error.strerror}") from error
-    if len(data) > LONGEST_LIST or b"\0" in data:
+    text = as_text(data)
+    if len(data) > LONGEST_LIST or "\0" in text:
         return None
-    lines = [line.strip() for line in os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines()]
+    lines = [line.strip() for line in text.splitlines()]
     wanted = [line for line in lines if line and not line.startswith("#")]
     paths = list(dict.fromkeys(_uncommented(line, source.parent) for line in wanted))
     warnings = []
     if len(paths) < len(wanted):
         warnings.append("a path that is listed more than once is graded once")
+    if not paths:
+        warnings.append(f"{shown(str(source))} lists no submission")
     # Paths may end alike: then the folder above tells them apart.
     names = [path.name for path in paths]
     names = [

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from drawn import PROJECT
 
 from grader.batch import sources
 
@@ -226,3 +230,29 @@ def test_repositories_of_one_name_are_told_apart_by_their_owners(tmp_path: Path)
         for name in ("ada", "emmy"):
             path = Path(kept[f"work-{name}"].path)
             assert (path / "warmup.py").read_text() == name
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_ends_the_batch_waits_for_no_server(tmp_path: Path, number: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # which never answers
+        (tmp_path / "class.txt").write_text(f"http://127.0.0.1:{server.getsockname()[1]}/ada.git\n")
+        line = [sys.executable, "-m", "grader", "batch", "warmup", str(tmp_path / "class.txt")]
+        batch = subprocess.Popen([*line, "--out", str(tmp_path / "out"), "--course", str(PROJECT)])
+        server.settimeout(60)
+        connected, _ = server.accept()
+        with connected:
+            batch.send_signal(number)
+            assert batch.wait(20) == 130
+    assert not list((tmp_path / "out" / "sources" / "clones").iterdir())
+
+
+def test_a_list_may_be_utf_16_and_an_empty_one_is_told(tmp_path: Path) -> None:
+    repository(tmp_path / "hw-ada", "mine")
+    path = tmp_path / "class.txt"
+    for lines in ("hw-ada\r\n", f"file://{tmp_path}/hw-ada\r\n"):
+        path.write_text(lines, encoding="utf-16")
+        (hand_in,) = sources.read(path, scratch=tmp_path / "scratch").hand_ins
+        assert (hand_in.id, hand_in.problem) == ("hw-ada", "")
+    path.write_text("# nobody yet\n")
+    found = sources.read(path)
+    assert (found.hand_ins, "lists no submission" in found.warnings[0]) == ((), True)
