@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from grader.batch.model import Class, HandIn, Row
     from grader.batch.run import Done, Options
     from grader.course import Course
+    from grader.terms import Terms
 
 PLAIN_SECONDS = 30.0  # between two lines where there is no terminal
 MOST_LINES = 16  # jobs that are shown at work at once
@@ -198,6 +199,8 @@ def batch(
 
         try:
             came = once(found.hand_ins)
+            for line in left_behind(found, book.rows(module), module, terms):
+                click.echo(f"note: {line}", err=True)
             if preview:
                 changes = compare(before, book.rows(module))
                 many = len({row.hand_in.id for row in book.rows(module)})
@@ -216,8 +219,9 @@ def batch(
                     source, lambda: read(source, out, out, roster_csv, deadline), found, once, dealt
                 )
         except KeyboardInterrupt:
-            done = interrupted(len(dealt), len(found.hand_ins), place / "gradebook.sqlite")
-            click.echo(done, err=True)
+            many = len({done.hand_in.id for done in dealt})
+            total = max(many, len(found.hand_ins))  # while it watches, more come
+            click.echo(interrupted(many, total, place / "gradebook.sqlite"), err=True)
             raise
     if any(done.kind == run.HELD for done in dealt):
         raise SystemExit(4)
@@ -331,6 +335,36 @@ def planned(
                 graded.add(key)
                 lines.append(f"  {hand_in.id}: would be graded")
     return [f"{len(graded)} of {len(found.hand_ins)} would be graded", *lines]
+
+
+def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) -> list[str]:
+    """What the gradebook still holds and the source does not, and with whom something was agreed that is nobody here:
+    somebody may have another name now, or an id may be misspelt."""
+    from grader.batch.names import shown
+
+    def some(names: Sequence[str]) -> str:
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        return ", ".join(map(shown, names[:5])) + more
+
+    lines = []
+    here = {hand_in.id for hand_in in found.hand_ins}
+    gone = [row.hand_in.id for row in rows if row.hand_in.id not in here]
+    if gone:
+        lines.append(f"not in this source, and kept as graded before: {some(gone)}")
+    people = {student.id for row in rows for student in row.hand_in.students or ()}
+    people |= {student.id for student in found.absent}
+    agreed = [
+        student
+        for told in (terms.extensions, terms.adjustments)
+        for student, modules in told.items()
+        if module in modules and student not in people
+    ]
+    if agreed:
+        lines.append(
+            f"students.yaml: nobody here has the id {some(sorted(set(agreed)))}, so what was agreed for {module} "
+            "does nothing yet"
+        )
+    return lines
 
 
 def keep_watching(

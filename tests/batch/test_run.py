@@ -195,7 +195,8 @@ def test_the_terms_of_the_course_are_applied(tmp_path: Path) -> None:
         tmp_path / "course",
         {
             "grader.yaml": COURSE + "late: {percent_per_day: 10}\n",
-            "students.yaml": 'adjustments: {ada: {sums: [{points: -3, reason: "a fee"}]}}\n',
+            "students.yaml": 'adjustments: {ada: {sums: [{points: -3, reason: "a fee"}]}}\n'
+            "extensions: {adda: {sums: {due: 2026-10-01 12:00}}}\n",
         },
     ).root
     write(tmp_path / "class", {"ada/work.py": REFERENCE})
@@ -208,6 +209,11 @@ def test_the_terms_of_the_course_are_applied(tmp_path: Path) -> None:
     report = json.loads((out / "reports" / "sums" / "ada.json").read_text())
     assert (report["score"], report["standing"]["score"]) == (40, 37)
     assert "a fee" in (out / "reports" / "sums" / "ada.html").read_text()
+    assert "nobody here has the id adda" in ran.stderr
+    assert "not in this source" not in ran.stderr
+    (tmp_path / "class" / "ada").rename(tmp_path / "class" / "emmy")
+    ran = subprocess.run(line, capture_output=True, text=True, env=environment)
+    assert "not in this source, and kept as graded before: ada" in ran.stderr
 
 
 def test_a_mistaken_command_line_makes_no_folder(handed_in: Path, tmp_path: Path) -> None:
@@ -287,9 +293,10 @@ def test_what_comes_while_a_source_is_watched_is_graded(tmp_path: Path) -> None:
         assert line.endswith("/100\n")
     finally:
         batch.send_signal(signal.SIGINT)
-        batch.communicate(timeout=60)
+        _, said = batch.communicate(timeout=60)
         late.cancel()
     assert batch.returncode == 130
+    assert "2 of 2 are done" in said
     assert [row.hand_in.id for row in rows(tmp_path / "out")] == ["ada", "emmy"]
 
 
