@@ -18,6 +18,8 @@ from grader.report.text import encodable
 
 IGNORED = frozenset(["__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"])
 
+DAMAGED = "it is damaged in the download"  # of a file, which only another download can mend
+
 
 class Source(msgspec.Struct, frozen=True):
     """Where to look, and what may be done there.
@@ -133,4 +135,7 @@ def refusals(source: Source, path: Path) -> tuple[tuple[str, ...], str]:
         for name, why in sorted(source.refused.items())
         if Path(name) != path and Path(name).is_relative_to(path)
     )
-    return notes[:8], source.refused.get(str(path), "")
+    damaged = [note for note in notes if DAMAGED in note]
+    # A student loses no point for what a download has lost.
+    told = f"{damaged[0]}. Download it again" if damaged else ""
+    return notes[:8], source.refused.get(str(path), told)

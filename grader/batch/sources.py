@@ -52,6 +52,12 @@ def _detected(path: Path, source: Source, leave_out: Path | None) -> Class:
         found = detector(source)
         if found is not None:
             return _without(found, leave_out)
+    if source.path.is_file() and source.path.name.lower().endswith(ENDINGS):
+        if source.path.suffix.lower() == ".zip":
+            raise UsageError(f"{path}: this is no zip, or its end is missing. Download it again")
+        raise UsageError(
+            f"{path}: only a zip of a class is unpacked here. Unpack this, and name the folder"
+        )
     raise UsageError(
         f"{path}: expected a folder that holds one folder, zip or tar file for each submission, or a "
         "text file with one path or address on each line, or the zip that Gradescope, Canvas or Moodle gives"

@@ -336,3 +336,32 @@ def test_an_archive_that_cannot_be_opened_and_a_notebook_are_hand_ins(tmp_path: 
         told[hand_in.id] = str(error.value)
     assert "named warmup.py" in told.pop("mary")
     assert all("expected a folder, a zip or a tar" in told[name] for name in ("emmy", "hedy"))
+
+
+def test_what_a_download_has_lost_costs_nobody_a_point(tmp_path: Path) -> None:
+    files = {
+        "ada/warmup.py": b"payload one",
+        "emmy/warmup.py": b"x = 1\n",
+        "Kurt_1_assignsubmission_file_/warmup.py": b"x = 2\n",
+    }
+    data = zipped(files).replace(b"payload one", b"payload two")
+    (tmp_path / "s.zip").write_bytes(data)
+    found = sources.read(tmp_path / "s.zip", scratch=tmp_path / "scratch")
+    problems = {h.id: h.problem for h in found.hand_ins}
+    assert "warmup.py was left out: it is damaged in the download" in problems.pop("ada")
+    assert set(problems.values()) == {""}
+    (tmp_path / "s.zip").write_bytes(zipped(files))
+    again = sources.read(tmp_path / "s.zip", scratch=tmp_path / "scratch")
+    assert {h.problem for h in again.hand_ins} == {""}
+
+
+def test_an_archive_of_a_class_that_cannot_be_unpacked_is_told_as_such(tmp_path: Path) -> None:
+    whole = zipped({"ada/warmup.py": b"x = 1\n"})
+    locked = whole.replace(b"PK\x03\x04\x14\x00\x00\x00", b"PK\x03\x04\x14\x00\x01\x00")
+    locked = locked.replace(b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01")
+    told = {"cut.zip": (whole[:60], "its end is missing"), "locked.zip": (locked, "is encrypted")}
+    told["class.tar.gz"] = (b"\x1f\x8b", "Unpack this")
+    for name, (data, said) in told.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(UsageError, match=said):
+            sources.read(tmp_path / name, scratch=tmp_path / "scratch")
