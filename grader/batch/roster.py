@@ -20,6 +20,7 @@ from grader.batch.names import shown
 from grader.errors import UsageError
 
 LONGEST = 32 << 20
+SEPARATOR = re.compile(r"\"?sep=[^\r\n]\"?\r?\n", re.I)
 PARTICIPANT = re.compile(r"Participant (\d+)")  # as Moodle's worksheet has it
 
 # What a column is called, in the order of preference, without spaces, case and signs.
@@ -31,7 +32,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "name": ("name", "fullname", "student", "studentname", "displayname"),
     "first": ("firstname", "givenname", "first", "vorname"),
     "last": ("lastname", "surname", "familyname", "last", "nachname"),
-    "email": ("email", "emailaddress", "mail", "sisloginid"),
+    "email": ("email", "emailaddress", "emailadresse", "mail", "sisloginid"),
     "section": ("section", "sections", "group", "tutorial", "class"),
     "github": ("github", "githubusername", "githubid", "githublogin", "gitlab", "username", "login"),
     "folder": ("folder", "handin", "submission", "canvasid", "moodleid", "participant"),
@@ -67,13 +68,25 @@ def read(path: Path) -> Roster:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    if data.startswith(b"PK\x03\x04"):
+        raise UsageError(f"{path}: this is a workbook, or a zip. Save it as CSV")
     text = _text(data)
+    if "\0" in text:
+        raise UsageError(
+            f"{path}: this is no text in UTF-8, UTF-16 or Latin-1. Save it as CSV in UTF-8"
+        )
+    if SEPARATOR.match(text):
+        text = text.partition("\n")[2]  # a first line `sep=;`, which is for Excel
     head = text.split("\n", 1)[0]
     between = max(",;\t", key=head.count)
+    # A quote that is not closed would make one student of many.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=between, strict=True)
     try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=between))
+        lines = list(reader)
     except csv.Error as error:
-        raise UsageError(f"{path}: this is no CSV file: {error}") from error
+        raise UsageError(
+            f"{path}: this is no CSV file: line {reader.line_num}: {error}. Look for a quote too many above it"
+        ) from error
     if not lines:
         raise UsageError(f"{path}: the file is empty. Its first line names the columns")
     places = _columns(lines[0])
@@ -113,6 +126,12 @@ def _text(data: bytes) -> str:
         return data.decode("utf-16", "replace")
     try:
         return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    try:
+        return data.decode(
+            "cp1252"
+        )  # the Latin-1 of Windows, which has letters where that has none
     except UnicodeDecodeError:
         return data.decode("latin-1")
 
@@ -206,8 +225,23 @@ def joined(found: Class, roster: Roster) -> Class:
             warnings.append(f"{hand_in.id}: nobody of the roster is known for it")
         seen |= {student.id for student in people}
         hand_ins.append(msgspec.structs.replace(hand_in, students=_once(people)))
+    warnings += _unordered(hand_ins)
     absent = tuple(e.student for e in roster.entries if e.student.id not in seen)
     return Class(found.kind, found.detail, tuple(hand_ins), absent, tuple(dict.fromkeys(warnings)))
+
+
+def _unordered(hand_ins: Sequence[HandIn]) -> list[str]:
+    """A sentence for each student with two hand-ins of which nothing tells which is later."""
+    mine: dict[str, list[HandIn]] = {}
+    for hand_in in hand_ins:
+        for student in hand_in.students:
+            mine.setdefault(student.id, []).append(hand_in)
+    return [
+        f"{', '.join(h.id for h in several)}: all of {shown(who)}, and nothing tells which is the latest: leave the "
+        "others out"
+        for who, several in mine.items()
+        if len({h.attempt for h in several}) < len(several) and not all(h.received for h in several)
+    ]
 
 
 def _match(

@@ -147,3 +147,32 @@ def test_the_lists_of_canvas_and_moodle_are_rosters_with_their_own_numbers(tmp_p
     found = roster.joined(of_system(MOODLE, ("12", "Ada Lovelace"), ("13", "Ada Lovelace")), people)
     assert [h.students[0].id for h in found.hand_ins] == ["Participant 12", "Participant 13"]
     assert found.absent == ()
+
+
+def test_a_roster_as_excel_saves_it(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_bytes("sep=;\r\nID;Name;E-Mail-Adresse\r\n007;Šime Žižek;s@x\r\n".encode("cp1252"))
+    (entry,) = roster.read(path).entries
+    assert entry.student == Student("007", "Šime Žižek", "s@x")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b'id,name\n1,"Ada\n2,Emmy\n3,Kurt\n', "line 4: unexpected end of data"),
+        ("id,name\n1,Ada\n".encode("utf-16-le"), "Save it as CSV in UTF-8"),
+        (b"PK\x03\x04 a workbook", "Save it as CSV"),
+    ],
+)
+def test_what_would_lose_students_is_refused(tmp_path: Path, data: bytes, said: str) -> None:
+    (tmp_path / "r.csv").write_bytes(data)
+    with pytest.raises(UsageError, match=said):
+        roster.read(tmp_path / "r.csv")
+
+
+def test_two_hand_ins_of_one_student_that_nothing_orders_are_told(tmp_path: Path) -> None:
+    people = roster.read(written(tmp_path / "r.csv", ["id,github", "1,ada", "2,emmy"]))
+    names = ("ada", "module2-ada", "emmy")
+    found = roster.joined(taken(*map(Student, names)), people)
+    (line,) = found.warnings
+    assert line.startswith("ada, module2-ada: all of 1")
