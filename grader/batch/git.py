@@ -256,6 +256,13 @@ def _line(told: bytes) -> str:
     return shown(lines[-1][:200]) if lines else "no reason was given"
 
 
+def _reason(told: bytes) -> str:
+    """What went wrong with a clone: the first line, for what follows is the same for every reason."""
+    lines = told.decode("utf-8", "replace").splitlines()
+    told_us = [one for one in lines if one.strip() and not one.startswith(("Cloning ", "warning:"))]
+    return shown(told_us[0][:200]) if told_us else "no reason was given"
+
+
 def _clone(address: str, place: Path, running: set[subprocess.Popen[bytes]]) -> str:
     """Fetches a repository, without a work tree; why it could not be, or "". One that is there is replaced.
 
@@ -281,7 +288,7 @@ def _clone(address: str, place: Path, running: set[subprocess.Popen[bytes]]) -> 
                 _end(ran)
                 running.discard(ran)
         if ran.returncode:
-            return f"could not be cloned: {_line(said)}"
+            return f"could not be cloned: {_reason(said)}"
         shutil.rmtree(place, ignore_errors=True)
         os.replace(passing, place)
     except FileNotFoundError as error:

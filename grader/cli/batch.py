@@ -253,7 +253,9 @@ def read(
     try:
         moment(deadline)
     except UsageError as error:
-        raise UsageError(f"--deadline: {error}") from error
+        raise UsageError(
+            f"--deadline: {deadline!r} is no time with an offset. Write it like 2026-10-01T23:59+02:00"
+        ) from error
     people = roster.read(roster_csv) if roster_csv else None
     if out is None:
         passing = tempfile.TemporaryDirectory(prefix="backcheck-")

@@ -163,6 +163,7 @@ def test_a_list_of_addresses_is_cloned(tmp_path: Path) -> None:
     assert (Path(ada.path) / "warmup.py").read_text() == "mine"
     assert (Path(emmy.path) / "warmup.py").read_text() == "hers"
     assert "could not be cloned" in gone.problem
+    assert "does not appear to be a git repository" in gone.problem
     again = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch")
     assert again == found
 
