@@ -134,4 +134,7 @@ def received(told: Any) -> str:
     if not isinstance(told, dt.datetime):
         return ""
     aware = told if told.tzinfo else told.replace(tzinfo=dt.UTC)
-    return aware.astimezone(dt.UTC).isoformat(timespec="seconds")
+    try:
+        return aware.astimezone(dt.UTC).isoformat(timespec="seconds")
+    except OverflowError:
+        return ""

@@ -38,6 +38,7 @@ submission_12:
       name: UTC
 submission_13:
   :submitters: []
+  :created_at: 0001-01-01 00:00:00 +05:00
 ../evil:
   :submitters: []
 """
