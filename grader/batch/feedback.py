@@ -39,7 +39,9 @@ def feedback(
     many = Counter(row.hand_in.id for row in rows)
     for row in rows:
         if row.report is None:
-            left_out.append(f"{row.hand_in.id}: no report: {row.problem or 'not graded yet'}")
+            left_out.append(
+                f"{row.hand_in.id}: no report: {shown(row.problem or 'not graded yet')}"
+            )
             continue
         name = _name(row.hand_in, FORMS[form], system)
         if not name:

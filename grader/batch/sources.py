@@ -18,6 +18,7 @@ from grader.batch.model import Class, HandIn, Student
 from grader.batch.names import ENDINGS, OTHERS, distinct, shown, stem
 from grader.batch.unpack import unpacked
 from grader.errors import UsageError
+from grader.report.text import encodable
 
 LONGEST_LIST = 4 << 20
 
@@ -116,14 +117,18 @@ def listed(asked: Source) -> Class | None:
         warnings.append("a path that is listed more than once is graded once")
     if not paths:
         warnings.append(f"{shown(str(source))} lists no submission")
-    # Paths may end alike: then the folder above tells them apart.
-    names = [path.name for path in paths]
+    # Paths may end alike: then the folder above tells them apart, and is likely to be called as the student.
+    last = [path.name for path in paths]
+    alike = [last.count(name) > 1 for name in last]
     names = [
-        f"{path.parent.name} {path.name}" if names.count(path.name) > 1 else path.name
-        for path in paths
+        f"{stem(path.name)}-{path.parent.name}" if twice else path.name
+        for path, twice in zip(paths, alike, strict=True)
     ]
     ids = distinct([f"{n} {k}" if names[:k].count(n) else n for k, n in enumerate(names)])
-    hand_ins = tuple(_hand_in(i, path, asked) for i, path in zip(ids, paths, strict=True))
+    hand_ins = tuple(
+        _hand_in(i, path, asked, path.parent.name if twice else "")
+        for i, path, twice in zip(ids, paths, alike, strict=True)
+    )
     return Class("list", f"{len(paths)} paths in a file", hand_ins, (), tuple(warnings))
 
 
@@ -135,8 +140,8 @@ def _uncommented(line: str, base: Path) -> Path:
     return Path(os.path.abspath(whole))
 
 
-def _hand_in(name: str, path: Path, asked: Source) -> HandIn:
-    who = stem(path.name).encode("utf-8", "backslashreplace").decode()
+def _hand_in(name: str, path: Path, asked: Source, called: str = "") -> HandIn:
+    who = encodable(called or stem(path.name))
     notes, refused = refusals(asked, path)
     return HandIn(
         name, (Student(name, who),), str(path), notes=notes, problem=refused or problem(path)

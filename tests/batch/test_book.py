@@ -184,3 +184,13 @@ def test_a_copy_keeps_the_gradings_that_were_where_it_goes(tmp_path: Path) -> No
                 ("b",),
             ]
     assert {path.name for path in tmp_path.iterdir()} == {"b.sqlite", "c.sqlite"}
+
+
+def test_paths_that_end_alike_are_called_after_the_folder_above(tmp_path: Path) -> None:
+    for name in ("ada", "emmy"):
+        (tmp_path / name / "work").mkdir(parents=True)
+    for order in ("ada/work\nemmy/work/\n", "emmy/work\nada/work\n"):
+        (tmp_path / "class.txt").write_text(order)
+        found = sources.read(tmp_path / "class.txt").hand_ins
+        told = {h.id: (h.students[0].name, Path(h.path).parent.name) for h in found}
+        assert told == {"work-ada": ("ada", "ada"), "work-emmy": ("emmy", "emmy")}

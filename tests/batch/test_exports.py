@@ -124,6 +124,12 @@ def test_of_a_groups_work_and_ones_own_the_later_one_makes_the_grade() -> None:
     }
 
 
+def test_a_note_on_what_has_no_report_is_one_plain_line() -> None:
+    hand_in = HandIn("ada", (ADA,), "/in/1")
+    _, (line,) = feedback([Row(MODULE, hand_in, None, "/in/\x1b[31m\n\u202e.zip: torn")])
+    assert line.isprintable()
+
+
 def test_numbers_of_canvas_and_moodle_go_back_where_they_came_from(tmp_path: Path) -> None:
     path = tmp_path / "gradebook.sqlite"
     uploads = {
