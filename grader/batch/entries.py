@@ -18,6 +18,7 @@ from grader.report.text import encodable
 
 IGNORED = frozenset(["__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"])
 
+LINK = "it is a symbolic link. Put what it leads to there, or name that in a list of paths"
 DAMAGED = "it is damaged in the download"  # of a file, which only another download can mend
 
 

@@ -79,7 +79,7 @@ def as_csv(grades: Sequence[Grade], wanted: Wanted) -> str:
                 of.score(row),
                 of.rounded(report.max_score) if report else None,
                 _points(report.score if report else None),
-                standing.late_seconds if standing else None,
+                standing.late_seconds if standing and row and row.hand_in.received else None,
                 standing.tokens if standing else None,
                 row.hand_in.attempt if row else None,
                 grade.attempts,
@@ -201,6 +201,7 @@ def as_gradescope(grades: Sequence[Grade], wanted: Wanted) -> str:
     for grade in grades:
         first, last = _two_names(grade.student.name)
         row = grade.row
+        timed = row is not None and row.hand_in.received != ""
         late = int(row.standing.late_seconds) if row and row.standing else 0
         lines.append(
             [
@@ -212,7 +213,7 @@ def as_gradescope(grades: Sequence[Grade], wanted: Wanted) -> str:
                 of.score(row),
                 best,
                 row.hand_in.received if row else None,
-                f"{late // 3600:02}:{late // 60 % 60:02}:{late % 60:02}" if row else None,
+                f"{late // 3600:02}:{late // 60 % 60:02}:{late % 60:02}" if timed else None,
                 of.state(row).capitalize(),
             ]
         )

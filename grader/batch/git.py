@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from grader.batch.entries import Entry, Source, as_text, folder_names, hand_ins, problem
+from grader.batch.entries import LINK, Entry, Source, as_text, folder_names, hand_ins, problem
 from grader.batch.model import Class, Student
 from grader.batch.names import ENDINGS, distinct, shown, slug, stem
 from grader.batch.scratch import filled
@@ -186,6 +186,8 @@ def _entry(source: Source, name: str, place: Path, target: Path, fault: str) -> 
     who = (Student(name, name),)
     if fault:
         return Entry(name, who, place, problem=fault)
+    if source.path.is_dir() and place.is_symlink():
+        return Entry(name, who, place, problem=LINK)
     try:
         store = _store(place)
         if store is None:

@@ -10,7 +10,9 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from grader.batch.entries import IGNORED, Source, as_text, problem, refusals
+import msgspec
+
+from grader.batch.entries import IGNORED, LINK, Source, as_text, problem, refusals
 from grader.batch.git import addresses, clones
 from grader.batch.gradescope_export import gradescope
 from grader.batch.lms import canvas, moodle
@@ -92,8 +94,17 @@ def folder(asked: Source) -> Class | None:
     if not taken:
         warnings.append(f"{shown(str(source))} holds no submission")
     ids = distinct(taken)
-    hand_ins = tuple(_hand_in(i, source / n, asked) for i, n in zip(ids, taken, strict=True))
+    hand_ins = tuple(
+        _unlinked(_hand_in(i, source / n, asked)) for i, n in zip(ids, taken, strict=True)
+    )
     return Class("folder", f"{len(taken)} submissions in a folder", hand_ins, (), tuple(warnings))
+
+
+def _unlinked(hand_in: HandIn) -> HandIn:
+    """The hand-in, unless it is a link: whoever put it there need not be who wrote what it leads to."""
+    if not Path(hand_in.path).is_symlink():
+        return hand_in
+    return msgspec.structs.replace(hand_in, problem=LINK)
 
 
 def listed(asked: Source) -> Class | None:

@@ -21,7 +21,7 @@ from golden.sample_reports import buggy, full_marks
 
 from grader.batch import book
 from grader.batch.diff import compare
-from grader.batch.exports import EXPORTS
+from grader.batch.exports import EXPORTS, Wanted
 from grader.batch.feedback import feedback
 from grader.batch.grades import grades, rounded, score
 from grader.batch.model import HandIn, Row, Student
@@ -122,6 +122,29 @@ def test_of_a_groups_work_and_ones_own_the_later_one_makes_the_grade() -> None:
         ADA.id: "own",
         EMMY.id: "ours",
     }
+
+
+def test_of_what_has_no_time_no_lateness_is_told() -> None:
+    standing = Standing(50, 50, 50)
+    rows = [
+        Row(MODULE, HandIn("ada", (ADA,), "/in/1"), full_marks(), standing=standing),
+        Row(
+            MODULE,
+            HandIn("e", (EMMY,), "/in/2", "2026-10-01T21:30:00+00:00"),
+            full_marks(),
+            standing=standing,
+        ),
+    ]
+    told = {
+        line["id"]: line["late_seconds"]
+        for line in lines(EXPORTS["csv"](grades(rows), Wanted(MODULE)))
+    }
+    assert told == {ADA.id: "", EMMY.id: "0.0"}
+    shown = lines(EXPORTS["gradescope"](grades(rows), Wanted(MODULE)))
+    assert sorted(line for one in shown for key, line in one.items() if "H:M:S" in key) == [
+        "",
+        "00:00:00",
+    ]
 
 
 def test_a_note_on_what_has_no_report_is_one_plain_line() -> None:

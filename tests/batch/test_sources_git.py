@@ -257,3 +257,16 @@ def test_a_list_may_be_utf_16_and_an_empty_one_is_told(tmp_path: Path) -> None:
     path.write_text("# nobody yet\n")
     found = sources.read(path)
     assert (found.hand_ins, "lists no submission" in found.warnings[0]) == ((), True)
+
+
+def test_a_link_in_a_class_is_no_hand_in(tmp_path: Path) -> None:
+    repository(tmp_path / "elsewhere", "a secret")
+    repository(tmp_path / "in" / "ada", "mine")
+    (tmp_path / "in" / "emmy").symlink_to(tmp_path / "elsewhere")
+    for scratch in (tmp_path / "scratch", None):
+        found = sources.read(tmp_path / "in", scratch=scratch)
+        problems = {h.id: h.problem for h in found.hand_ins}
+        assert ("link" in problems["emmy"], problems["ada"]) == (True, "")
+    (tmp_path / "class.txt").write_text("in/emmy\n")
+    (listed,) = sources.read(tmp_path / "class.txt").hand_ins
+    assert not listed.problem
