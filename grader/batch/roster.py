@@ -40,10 +40,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A line of the roster. handles: other words that the student is known by, such as a name on GitHub."""
+    """A line of the roster. handles: other words that the student is known by, such as a name on GitHub; sorted:
+    the name with the family name first, where the roster has that by itself."""
 
     student: Student
     handles: tuple[str, ...] = ()
+    sorted: str = ""
 
 
 class Roster(msgspec.Struct, frozen=True):
@@ -162,7 +164,9 @@ def _entry(places: dict[str, int], line: list[str]) -> Entry | None:
     if not number:
         return None
     handles = tuple(handle for handle in (github, folder) if handle)
-    return Entry(Student(number, name, email, cell("section")), handles)
+    first, last = cell("first"), cell("last")
+    in_order = f"{last}, {first}" if first and last else ""
+    return Entry(Student(number, name, email, cell("section")), handles, in_order)
 
 
 # Who handed in what
@@ -182,7 +186,7 @@ def joined(found: Class, roster: Roster) -> Class:
             [student.id, PARTICIPANT.sub(r"\1", student.id)],
             [student.email, student.email.partition("@")[0]],
             list(entry.handles),
-            _spellings(student.name),
+            [*_spellings(student.name), *(_spellings(entry.sorted) if entry.sorted else ())],
         )
         for table, words in zip(by, keys, strict=True):
             for word in {_plain(word) for word in words if word}:

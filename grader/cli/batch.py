@@ -272,8 +272,10 @@ def check_apart(out: Path, source: Path) -> None:
     if not there.is_dir():
         return
     try:
-        taken = here.parent == there and here.is_dir() and any(here.iterdir())
-        if here == there or (taken and not (here / "gradebook.sqlite").is_file()):
+        inside = {path.name for path in here.iterdir()} if here.is_dir() else set()
+        # A batch that was ended at once has unpacked `sources`, and no more.
+        taken = here.parent == there and "gradebook.sqlite" not in inside and inside - {"sources"}
+        if here == there or taken:
             what = "the folder of submissions" if here == there else "one of the submissions"
             raise UsageError(
                 f"--out {out}: this is {what}. Name a folder of its own, such as {source / 'results'}"

@@ -176,3 +176,12 @@ def test_two_hand_ins_of_one_student_that_nothing_orders_are_told(tmp_path: Path
     found = roster.joined(taken(*map(Student, names)), people)
     (line,) = found.warnings
     assert line.startswith("ada, module2-ada: all of 1")
+
+
+def test_a_family_name_of_several_words_is_found_as_canvas_sorts_it(tmp_path: Path) -> None:
+    lines = ["First Name,Last Name,SID", "Jan,van der Berg,7", "Ana María,García-Pérez Ruiz,8"]
+    people = roster.read(written(tmp_path / "r.csv", lines))
+    known = of_system(CANVAS, ("12", "vanderbergjan"), ("13", "garcíapérezruizanamaría"))
+    found = roster.joined(known, people)
+    assert [h.students[0].id for h in found.hand_ins] == ["7", "8"]
+    assert found.warnings == ()

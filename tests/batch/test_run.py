@@ -171,6 +171,12 @@ def test_results_do_not_lie_among_the_hand_ins_as_one(handed_in: Path, place: st
     assert sorted(handed_in.rglob("*")) == before
 
 
+def test_results_of_a_batch_that_was_ended_at_once_are_gone_on_with(tmp_path: Path) -> None:
+    write(tmp_path, {"ada/warmup.py": RIGHT, "out/sources/canvas/x": ""})
+    ran = graded(tmp_path, tmp_path / "out", "--dry-run")
+    assert (ran.returncode, ran.stdout.splitlines()[0]) == (0, "1 of 1 would be graded")
+
+
 def test_a_plan_writes_nothing(handed_in: Path, undisturbed: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     ran = graded(handed_in, out, "--dry-run")
