@@ -89,7 +89,7 @@ def clones(source: Source) -> Class | None:
         path.name.removesuffix(".git") if path in repositories else stem(path.name)
         for path in places
     ]
-    return _class(source, _distinct(names), places, [])
+    return _class(source, _distinct(names), places)
 
 
 def addresses(source: Source) -> Class | None:
@@ -120,7 +120,12 @@ def addresses(source: Source) -> Class | None:
             for clone in list(running):
                 _end(clone)
             raise
-    return _class(source, names, places, [], faults)
+    remarks = [
+        f"{fault}: graded as it was cloned before" if fault and _is_of(place, address) else ""
+        for fault, place, address in zip(faults, places, wanted, strict=True)
+    ]
+    faults = [fault if not remark else "" for fault, remark in zip(faults, remarks, strict=True)]
+    return _class(source, names, places, faults, remarks)
 
 
 def _addresses(path: Path) -> list[str]:
@@ -164,18 +169,23 @@ def _class(
     source: Source,
     names: Sequence[str],
     places: Sequence[Path],
-    warnings: list[str],
     faults: Sequence[str] = (),
+    remarks: Sequence[str] = (),
 ) -> Class:
+    """faults: why a repository cannot be had, or ""; remarks: what has to be said of it, or ""."""
     if source.scratch is None:
         raise UsageError(
             f"{source.path}: the files of a commit have to be written somewhere, and there is nowhere to"
         )
     entries = []
+    warnings: list[str] = []
     targets = distinct(names)
     for number, (name, place) in enumerate(zip(names, places, strict=True)):
         fault = faults[number] if faults else ""
         entry = _entry(source, name, place, source.scratch / "git" / targets[number], fault)
+        if remarks and remarks[number]:
+            entry = msgspec.structs.replace(entry, notes=(remarks[number], *entry.notes))
+            warnings.append(f"{shown(name)}: {remarks[number]}")
         warnings += [f"{shown(name)}: {note}" for note in entry.notes if note.startswith("branch ")]
         entries.append(entry)
     taken = hand_ins(entries)
@@ -256,6 +266,16 @@ def _settings() -> list[str]:
 def _line(told: bytes) -> str:
     lines = [line for line in told.decode("utf-8", "replace").splitlines() if line.strip()]
     return shown(lines[-1][:200]) if lines else "no reason was given"
+
+
+def _is_of(place: Path, address: str) -> bool:
+    """Whether an earlier clone of that very address is there."""
+    store = _store(place)
+    if store is None:
+        return False
+    with contextlib.suppress(Unreadable):
+        return ask(store, "config", "--get", "remote.origin.url").decode().strip() == address
+    return False
 
 
 def _reason(told: bytes) -> str:

@@ -270,3 +270,20 @@ def test_a_link_in_a_class_is_no_hand_in(tmp_path: Path) -> None:
     (tmp_path / "class.txt").write_text("in/emmy\n")
     (listed,) = sources.read(tmp_path / "class.txt").hand_ins
     assert not listed.problem
+
+
+def test_an_address_that_does_not_answer_any_more_costs_nobody_what_was_graded(
+    tmp_path: Path,
+) -> None:
+    address = f"file://{repository(tmp_path / 'ada', 'mine')}"
+    (tmp_path / "class.txt").write_text(address)
+    (before,) = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch").hand_ins
+    (tmp_path / "ada").rename(tmp_path / "away")
+    found = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch")
+    (after,) = found.hand_ins
+    assert (after.path, after.problem) == (before.path, "")
+    assert any("cloned before" in line for line in found.warnings)
+    # Another address of that name is another repository.
+    (tmp_path / "class.txt").write_text(f"file://{tmp_path}/other/ada")
+    (other,) = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch").hand_ins
+    assert "could not be cloned" in other.problem
