@@ -89,6 +89,11 @@ def read_submission(path: Path, expects: Sequence[str], also: Sequence[str] = ()
             raise NotGradable(
                 f"{path}: this is no {kind} file, or its end is missing. Make it again, or copy it again"
             )
+    if path.suffix == ".py" and path.is_file():
+        names = " or ".join(f"{name}.py" for name in expects)
+        raise NotGradable(
+            f"{path}: one Python file by itself has to be named {names}. Name it so, or put all files in a zip"
+        )
     raise NotGradable(
         f"{path}: expected a folder, a zip or a tar file. Name the folder that holds "
         f"{wording(expects)}, or a zip file of it"

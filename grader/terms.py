@@ -347,7 +347,11 @@ def counting(
         modules.setdefault(work.module, []).append(work)
     found: set[str] = set()
     for mine in modules.values():
-        mine.sort(key=lambda work: (work.attempt, work.id))
+        if all(work.received for work in mine):
+            # Somebody's own attempts and those with a group are not counted together.
+            mine.sort(key=lambda work: (_received(work)[0], work.attempt, work.id))
+        else:
+            mine.sort(key=lambda work: (work.attempt, work.id))
         within = mine[: attempts.limit or None]
         if attempts.counts == "all":
             found.update(work.id for work in within)

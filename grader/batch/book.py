@@ -109,7 +109,8 @@ class Book:
             self.connection.close()
 
     def enrol(self, module: str, hand_ins: Sequence[HandIn]) -> None:
-        """Notes who handed in what. What came of it before stays until it is graded again."""
+        """Notes who handed in what. What came of it before stays until it is graded again, unless it lies elsewhere
+        now: then it may be the work of somebody else who was given that id."""
         with self._transaction():
             for hand_in in hand_ins:
                 self._enter(module, hand_in)
@@ -218,7 +219,10 @@ class Book:
             "INSERT INTO hand_ins VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', NULL, ?) "
             "ON CONFLICT (module, id) DO UPDATE SET students = excluded.students, "
             "origin = excluded.origin, received = excluded.received, attempt = excluded.attempt, "
-            "notes = excluded.notes",
+            "notes = excluded.notes, "
+            "state = iif(origin = excluded.origin, state, excluded.state), "
+            "problem = iif(origin = excluded.origin, problem, excluded.problem), "
+            "grading = iif(origin = excluded.origin, grading, excluded.grading)",
             (
                 module,
                 hand_in.id,

@@ -14,8 +14,12 @@ import msgspec
 from grader.batch.model import HandIn, Student
 from grader.batch.names import marked, shown, slug, stem
 from grader.intake import MAX_ARCHIVE
+from grader.report.text import encodable
 
 IGNORED = frozenset(["__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"])
+
+LINK = "it is a symbolic link. Put what it leads to there, or name that in a list of paths"
+DAMAGED = "it is damaged in the download"  # of a file, which only another download can mend
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -69,19 +73,31 @@ def hand_ins(entries: Iterable[Entry]) -> tuple[HandIn, ...]:
                 name = marked(name, entry.key)
             found[name] = HandIn(
                 id=name,
-                students=entry.students,
+                students=tuple(map(_stored, entry.students)),
                 path=str(entry.path),
                 received=entry.received,
                 attempt=max(number, entry.attempt),
-                notes=entry.notes,
-                problem=entry.problem or problem(entry.path),
+                notes=tuple(map(encodable, entry.notes)),
+                problem=encodable(entry.problem or problem(entry.path)),
             )
     return tuple(found[name] for name in sorted(found))
+
+
+def _stored(student: Student) -> Student:
+    """The student with names that can be stored: those of files may hold what is no text."""
+    return Student(*map(encodable, (student.id, student.name, student.email, student.section)))
 
 
 def _names(entry: Entry) -> str:
     told = [student.name or student.id for student in entry.students]
     return " ".join(told[:3]) if told else stem(entry.key)
+
+
+def as_text(data: bytes) -> str:
+    """What a list holds: UTF-8, or UTF-16 with its mark. Names of files that are neither stay as they are."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    return os.fsdecode(data.removeprefix(b"\xef\xbb\xbf"))
 
 
 def folder_names(path: Path) -> list[os.DirEntry[str]]:
@@ -120,4 +136,7 @@ def refusals(source: Source, path: Path) -> tuple[tuple[str, ...], str]:
         for name, why in sorted(source.refused.items())
         if Path(name) != path and Path(name).is_relative_to(path)
     )
-    return notes[:8], source.refused.get(str(path), "")
+    damaged = [note for note in notes if DAMAGED in note]
+    # A student loses no point for what a download has lost.
+    told = f"{damaged[0]}. Download it again" if damaged else ""
+    return notes[:8], source.refused.get(str(path), told)

@@ -18,6 +18,7 @@ import msgspec
 
 from grader.batch import grades as of
 from grader.batch.grades import Grade
+from grader.batch.lms import named
 from grader.batch.model import Row
 from grader.report import junit as one_junit
 from grader.report.outline import score_line
@@ -28,10 +29,11 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 class Wanted(msgspec.Struct, frozen=True):
     """What the columns are called. column: of the score, as the other system knows the assignment; "" for the
-    module's title."""
+    module's title; theirs: ids of students that are the other system's own numbers."""
 
     module: str
     column: str = ""
+    theirs: frozenset[str] = frozenset()
 
 
 def cell(value: Any) -> Any:
@@ -77,7 +79,7 @@ def as_csv(grades: Sequence[Grade], wanted: Wanted) -> str:
                 of.score(row),
                 of.rounded(report.max_score) if report else None,
                 _points(report.score if report else None),
-                standing.late_seconds if standing else None,
+                standing.late_seconds if standing and row and row.hand_in.received else None,
                 standing.tokens if standing else None,
                 row.hand_in.attempt if row else None,
                 grade.attempts,
@@ -132,27 +134,43 @@ def as_canvas(grades: Sequence[Grade], wanted: Wanted) -> str:
         ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", column],
         ["    Points Possible", "", "", "", "", of.best(rows)],
     ]
-    lines += [
-        [g.student.name or g.student.id, g.student.id, "", g.student.email, g.student.section, of.score(g.row)]
-        for g in grades
-    ]  # fmt: skip
+    for grade in grades:
+        who = grade.student
+        number = who.id if who.id in wanted.theirs else _number_in("canvas", grade.row)
+        # In its first column of numbers Canvas takes any number for one of its own.
+        lines.append(
+            [
+                who.name or who.id,
+                number,
+                "" if who.id == number else who.id,
+                who.email,
+                who.section,
+                of.score(grade.row),
+            ]
+        )
     return table(lines)
+
+
+def _number_in(system: str, row: Row | None) -> str:
+    """The number that a system gave whose name is on what was handed in; "" for any other."""
+    told = named(row.hand_in.path) if row is not None else None
+    return told[1]["student"] if told is not None and told[0] == system else ""
 
 
 def as_moodle(grades: Sequence[Grade], wanted: Wanted) -> str:
     """Moodle's grading worksheet, by the numbers of participants that its download names."""
     head = [
         "Identifier", "Full name", "Email address", "Status", "Grade", "Maximum Grade",
-        "Grade can be changed", "Last modified (submission)", "Feedback comments",
+        "Grade can be changed", "Last modified (submission)", "Last modified (grade)", "Feedback comments",
     ]  # fmt: skip
     best = of.best(_rows(grades))
     lines: list[list[Any]] = [head]
     for grade in grades:
         row, student = grade.row, grade.student
-        number = f"Participant {student.id}" if student.id.isdecimal() else student.id
+        number = _number_in("moodle", row)
         lines.append(
             [
-                number,
+                f"Participant {number}" if number else student.id,
                 student.name,
                 student.email,
                 "No submission" if row is None else f"Submitted for grading ({of.state(row)})",
@@ -160,6 +178,7 @@ def as_moodle(grades: Sequence[Grade], wanted: Wanted) -> str:
                 best,
                 "Yes",
                 row.hand_in.received if row else None,
+                None,
                 score_line(row.report)
                 if row and row.report and of.score(row) is not None
                 else None,
@@ -182,6 +201,7 @@ def as_gradescope(grades: Sequence[Grade], wanted: Wanted) -> str:
     for grade in grades:
         first, last = _two_names(grade.student.name)
         row = grade.row
+        timed = row is not None and row.hand_in.received != ""
         late = int(row.standing.late_seconds) if row and row.standing else 0
         lines.append(
             [
@@ -193,7 +213,7 @@ def as_gradescope(grades: Sequence[Grade], wanted: Wanted) -> str:
                 of.score(row),
                 best,
                 row.hand_in.received if row else None,
-                f"{late // 3600:02}:{late // 60 % 60:02}:{late % 60:02}" if row else None,
+                f"{late // 3600:02}:{late // 60 % 60:02}:{late % 60:02}" if timed else None,
                 of.state(row).capitalize(),
             ]
         )

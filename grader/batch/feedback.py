@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from grader.batch.lms import CANVAS, MOODLE
+from grader.batch.lms import named
 from grader.batch.model import HandIn, Row
 from grader.batch.names import file_name, shown, slug
 from grader.model import Report, Visibility
@@ -39,7 +39,9 @@ def feedback(
     many = Counter(row.hand_in.id for row in rows)
     for row in rows:
         if row.report is None:
-            left_out.append(f"{row.hand_in.id}: no report: {row.problem or 'not graded yet'}")
+            left_out.append(
+                f"{row.hand_in.id}: no report: {shown(row.problem or 'not graded yet')}"
+            )
             continue
         name = _name(row.hand_in, FORMS[form], system)
         if not name:
@@ -66,13 +68,14 @@ def to_student(row: Row, report: Report, shown_checks: Collection[Visibility] | 
 def _name(hand_in: HandIn, ending: str, system: str) -> str:
     if system == "folder":
         return f"{file_name(hand_in.id)}.{ending}"
-    for part in reversed(Path(hand_in.path).parts):
-        if system == "canvas" and (found := CANVAS.fullmatch(part)):
-            late = found["late"] or ""
-            return f"{found['name']}{late}_{found['student']}_{found['file']}_feedback.{ending}"
-        if system == "moodle" and (found := MOODLE.fullmatch(part)):
-            return f"{found['name']}_{found['student']}_assignsubmission_file_/feedback.{ending}"
-    return ""
+    told = named(hand_in.path)
+    if told is None or told[0] != system:
+        return ""
+    found = told[1].groupdict()
+    if system == "moodle":
+        return f"{found['name']}_{found['student']}_assignsubmission_file_/feedback.{ending}"
+    late = found["late"] or ""
+    return f"{found['name']}{late}_{found['student']}_{found['file']}_feedback.{ending}"
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:

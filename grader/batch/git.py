@@ -11,6 +11,7 @@ import datetime as dt
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,9 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from grader.batch.entries import Entry, Source, folder_names, hand_ins
+from grader.batch.entries import LINK, Entry, Source, as_text, folder_names, hand_ins, problem
 from grader.batch.model import Class, Student
-from grader.batch.names import distinct, shown
+from grader.batch.names import ENDINGS, distinct, shown, slug, stem
 from grader.batch.scratch import filled
 from grader.errors import OutputFault, UsageError
 from grader.intake import MAX_ENTRIES, MAX_FILE, MAX_UNPACKED
@@ -76,10 +77,19 @@ def clones(source: Source) -> Class | None:
     repositories = [Path(entry.path) for entry in folders if _store(Path(entry.path))]
     if not repositories or 2 * len(repositories) < len(folders):
         return None
-    others = sorted({entry.name for entry in folders} - {path.name for path in repositories})
-    warnings = [f"{shown(name)} is no git repository: left out" for name in others]
-    names = [path.name.removesuffix(".git") for path in repositories]
-    return _class(source, names, repositories, warnings)
+    # What is none may still be somebody's work: it is told as such, and not left out.
+    others = [
+        Path(entry.path)
+        for entry in folder_names(source.path)
+        if Path(entry.path) not in repositories
+        and (entry.is_dir() or entry.name.lower().endswith(ENDINGS))
+    ]
+    places = [*repositories, *others]
+    names = [
+        path.name.removesuffix(".git") if path in repositories else stem(path.name)
+        for path in places
+    ]
+    return _class(source, _distinct(names), places)
 
 
 def addresses(source: Source) -> Class | None:
@@ -89,19 +99,33 @@ def addresses(source: Source) -> Class | None:
         return None
     if source.scratch is None:
         raise UsageError(f"{source.path}: repositories have to be cloned, and there is nowhere to")
-    names = _distinct([_last(one) for one in wanted])
+    names = _names(wanted)
     places = [
         source.scratch / "clones" / name if URL.fullmatch(one) else source.path.parent / one
         for name, one in zip(names, wanted, strict=True)
     ]
 
+    running: set[subprocess.Popen[bytes]] = set()
+
     def fetched(pair: tuple[str, Path]) -> str:
         address, place = pair
-        return _clone(address, place) if URL.fullmatch(address) else ""
+        return _clone(address, place, running) if URL.fullmatch(address) else ""
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        faults = list(pool.map(fetched, zip(wanted, places, strict=True)))
-    return _class(source, names, places, [], faults)
+        try:
+            faults = list(pool.map(fetched, zip(wanted, places, strict=True)))
+        except BaseException:
+            # Whoever ends the batch waits for no server.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for clone in list(running):
+                _end(clone)
+            raise
+    remarks = [
+        f"{fault}: graded as it was cloned before" if fault and _is_of(place, address) else ""
+        for fault, place, address in zip(faults, places, wanted, strict=True)
+    ]
+    faults = [fault if not remark else "" for fault, remark in zip(faults, remarks, strict=True)]
+    return _class(source, names, places, faults, remarks)
 
 
 def _addresses(path: Path) -> list[str]:
@@ -111,9 +135,10 @@ def _addresses(path: Path) -> list[str]:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    if b"\0" in data:
+    text = as_text(data)
+    if "\0" in text:
         return []
-    lines = os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines()
+    lines = text.splitlines()
     told = (line.partition(" #")[0].strip() for line in lines)
     return list(dict.fromkeys(one for one in told if one and not one.startswith("#")))
 
@@ -121,6 +146,19 @@ def _addresses(path: Path) -> list[str]:
 def _last(address: str) -> str:
     """`ada` of `git@example.org:course/ada.git`."""
     return re.split(r"[/:]", address.rstrip("/"))[-1].removesuffix(".git") or address
+
+
+def _names(addresses: Sequence[str]) -> list[str]:
+    """What each repository is called: `minitorch-ada` and `minitorch-emmy` where two end in `minitorch`."""
+    last = [_last(one) for one in addresses]
+    owners = [(re.split(r"[/:]", one.rstrip("/"))[-2:-1] or [""])[0] for one in addresses]
+    plain = [slug(name) for name in last]
+    return _distinct(
+        [
+            f"{name}-{owner}" if owner and plain.count(one) > 1 else name
+            for name, owner, one in zip(last, owners, plain, strict=True)
+        ]
+    )
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
@@ -131,18 +169,23 @@ def _class(
     source: Source,
     names: Sequence[str],
     places: Sequence[Path],
-    warnings: list[str],
     faults: Sequence[str] = (),
+    remarks: Sequence[str] = (),
 ) -> Class:
+    """faults: why a repository cannot be had, or ""; remarks: what has to be said of it, or ""."""
     if source.scratch is None:
         raise UsageError(
             f"{source.path}: the files of a commit have to be written somewhere, and there is nowhere to"
         )
     entries = []
+    warnings: list[str] = []
     targets = distinct(names)
     for number, (name, place) in enumerate(zip(names, places, strict=True)):
         fault = faults[number] if faults else ""
         entry = _entry(source, name, place, source.scratch / "git" / targets[number], fault)
+        if remarks and remarks[number]:
+            entry = msgspec.structs.replace(entry, notes=(remarks[number], *entry.notes))
+            warnings.append(f"{shown(name)}: {remarks[number]}")
         warnings += [f"{shown(name)}: {note}" for note in entry.notes if note.startswith("branch ")]
         entries.append(entry)
     taken = hand_ins(entries)
@@ -153,10 +196,13 @@ def _entry(source: Source, name: str, place: Path, target: Path, fault: str) -> 
     who = (Student(name, name),)
     if fault:
         return Entry(name, who, place, problem=fault)
+    if source.path.is_dir() and place.is_symlink():
+        return Entry(name, who, place, problem=LINK)
     try:
         store = _store(place)
         if store is None:
-            return Entry(name, who, place, problem="this is no git repository")
+            why = "" if os.path.lexists(place / ".git") else problem(place)
+            return Entry(name, who, place, problem=why or "this is no git repository")
         branch, notes = chosen(store)
         commit, when, more = handed_in(store, branch, source.deadline)
         notes += more
@@ -165,17 +211,25 @@ def _entry(source: Source, name: str, place: Path, target: Path, fault: str) -> 
     except Unreadable as error:
         return Entry(name, who, place, problem=str(error))
     told = [f"{shown(place)} was left out: {why}" for place, why in left_out.items()][:8]
-    time = dt.datetime.fromtimestamp(when, dt.UTC).isoformat(timespec="seconds")
+    try:
+        time = dt.datetime.fromtimestamp(when, dt.UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        time = ""
+        notes += (
+            f"the commit's time, {when}, is in no calendar: when it was handed in is unknown",
+        )
     return Entry(name, who, target, received=time, notes=(f"commit {commit[:10]}", *notes, *told))
 
 
 def _store(path: Path) -> Path | None:
-    """Where a repository keeps its objects. A `.git` that is a file or a link may point anywhere: it is none."""
-    for store in (path / ".git", path):
-        if store.is_dir() and not store.is_symlink():
-            kept = (store / "objects").is_dir() and (store / "HEAD").is_file()
-            if kept and not (store / "objects").is_symlink():
-                return store
+    """Where a repository keeps its objects. A `.git` that is a file or a link may point anywhere: it is none, as is
+    what cannot be looked into."""
+    with contextlib.suppress(OSError):
+        for store in (path / ".git", path):
+            if store.is_dir() and not store.is_symlink():
+                kept = (store / "objects").is_dir() and (store / "HEAD").is_file()
+                if kept and not (store / "objects").is_symlink():
+                    return store
     return None
 
 
@@ -214,22 +268,49 @@ def _line(told: bytes) -> str:
     return shown(lines[-1][:200]) if lines else "no reason was given"
 
 
-def _clone(address: str, place: Path) -> str:
-    """Fetches a repository, without a work tree; why it could not be, or "". One that is there is replaced."""
+def _is_of(place: Path, address: str) -> bool:
+    """Whether an earlier clone of that very address is there."""
+    store = _store(place)
+    if store is None:
+        return False
+    with contextlib.suppress(Unreadable):
+        return ask(store, "config", "--get", "remote.origin.url").decode().strip() == address
+    return False
+
+
+def _reason(told: bytes) -> str:
+    """What went wrong with a clone: the first line, for what follows is the same for every reason."""
+    lines = told.decode("utf-8", "replace").splitlines()
+    told_us = [one for one in lines if one.strip() and not one.startswith(("Cloning ", "warning:"))]
+    return shown(told_us[0][:200]) if told_us else "no reason was given"
+
+
+def _clone(address: str, place: Path, running: set[subprocess.Popen[bytes]]) -> str:
+    """Fetches a repository, without a work tree; why it could not be, or "". One that is there is replaced.
+
+    running: holds the program while it is at work.
+    """
     passing = place.with_name(f".{place.name}-{os.getpid()}")
     command = ["git", *_settings(), "clone", "--quiet", "--bare", "--template=", "--no-tags"]
     command += [f"--depth={DEPTH}", "--no-single-branch", "--", address, str(passing)]
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        ran = subprocess.run(
+        with subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=CLONE_SECONDS,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             env=dict(os.environ) | QUIET | CLONING,
-        )
+            start_new_session=True,
+        ) as ran:
+            running.add(ran)
+            try:
+                _, said = ran.communicate(timeout=CLONE_SECONDS)
+            finally:
+                _end(ran)
+                running.discard(ran)
         if ran.returncode:
-            return f"could not be cloned: {_line(ran.stderr)}"
+            return f"could not be cloned: {_reason(said)}"
         shutil.rmtree(place, ignore_errors=True)
         os.replace(passing, place)
     except FileNotFoundError as error:
@@ -243,11 +324,19 @@ def _clone(address: str, place: Path) -> str:
     return ""
 
 
+def _end(clone: subprocess.Popen[bytes]) -> None:
+    """Ends a program of its own session, and those that it has begun."""
+    if clone.poll() is None:
+        with contextlib.suppress(OSError):
+            os.killpg(clone.pid, signal.SIGKILL)
+
+
 # Which commit
 
 
 def branches(store: Path) -> list[Branch]:
-    """All branches, the remote's where both sides have one of a name, newest first."""
+    """All branches, newest first. Where both sides have one of a name it is the remote's, unless the one here
+    goes on from it, as in the repository of a student who did not push."""
     told = ask(
         store,
         "for-each-ref",
@@ -259,9 +348,17 @@ def branches(store: Path) -> list[Branch]:
     for line in told.decode("utf-8", "surrogateescape").splitlines():
         reference, commit, tree, seconds = line.split("\0")
         name = reference.removeprefix("refs/heads/").removeprefix("refs/remotes/origin/")
-        if name != "HEAD" and tree:
+        if name == "HEAD" or not tree:
+            continue
+        here = found.get(name)
+        if here is None or not _goes_on(store, here.commit, commit):
             found[name] = Branch(name, commit, tree, int(seconds or 0))
     return sorted(found.values(), key=lambda branch: (-branch.seconds, branch.name))
+
+
+def _goes_on(store: Path, commit: str, before: str) -> bool:
+    """Whether `before` and all that leads to it is part of what leads to `commit`."""
+    return commit != before and not ask(store, "rev-list", "-1", before, f"^{commit}").strip()
 
 
 def chosen(store: Path) -> tuple[Branch, tuple[str, ...]]:
@@ -275,7 +372,8 @@ def chosen(store: Path) -> tuple[Branch, tuple[str, ...]]:
         return found[0], (f"branch {shown(found[0].name)}: the default branch is not there",)
     given = {branch.tree for branch in found if branch.name in PRISTINE}
     untouched = default.tree in given
-    if not untouched and default.tree != _first_tree(store, default):
+    first = "" if untouched else _first_tree(store, default)
+    if not untouched and first and default.tree != first:
         return default, ()
     others = [
         branch
@@ -287,6 +385,11 @@ def chosen(store: Path) -> tuple[Branch, tuple[str, ...]]:
     if not others:
         return default, ("nothing was changed since it was handed out",) if untouched else ()
     name, usual = shown(others[0].name), shown(default.name)
+    if not untouched and not first:
+        return default, (
+            f"branch {usual}, though {name} is newer: the clone is shallow, so that nobody can tell whether "
+            f"{usual} is as it was handed out",
+        )
     return others[0], (f"branch {name}, not {usual}: {usual} is as it was handed out",)
 
 
@@ -301,9 +404,16 @@ def _default(store: Path) -> str:
 
 
 def _first_tree(store: Path, branch: Branch) -> str:
-    """The files of the branch's first commit, which are those that were handed out."""
+    """The files of the branch's first commit, which are those that were handed out; "" where a shallow clone
+    does not hold it."""
     told = ask(store, "rev-list", "--max-parents=0", "--first-parent", branch.commit).split()
-    return ask(store, "rev-parse", f"{told[-1].decode()}^{{tree}}").decode().strip() if told else ""
+    try:
+        cut = (store / "shallow").read_bytes().split()
+    except OSError:
+        cut = []
+    if not told or told[-1] in cut:
+        return ""
+    return ask(store, "rev-parse", f"{told[-1].decode()}^{{tree}}").decode().strip()
 
 
 def handed_in(store: Path, branch: Branch, deadline: str) -> tuple[str, int, tuple[str, ...]]:

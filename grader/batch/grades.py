@@ -5,6 +5,7 @@ What is made of a gradebook begins here. Nothing is read or written.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -51,11 +52,15 @@ def grades(rows: Sequence[Row], roster: Roster | None = None) -> list[Grade]:
 
 def _counting(rows: list[Row]) -> Row | None:
     counting = [row for row in rows if row.counts] or rows
-    return max(counting, key=_when, default=None)
+    # Somebody's own attempts and those with a group are not counted together.
+    timed = all(row.hand_in.received for row in counting)
+    return max(counting, key=lambda row: _when(row, timed=timed), default=None)
 
 
-def _when(row: Row) -> tuple[int, str, str]:
-    return (row.hand_in.attempt, row.hand_in.received, row.hand_in.id)
+def _when(row: Row, *, timed: bool) -> tuple[float, int, str]:
+    hand_in = row.hand_in
+    time = dt.datetime.fromisoformat(hand_in.received).timestamp() if timed else 0.0
+    return (time, hand_in.attempt, hand_in.id)
 
 
 def state(row: Row | None) -> str:

@@ -35,6 +35,7 @@ def _plain(loader: Any, suffix: str, node: yaml.Node) -> Any:
 
 
 _Lenient.add_multi_constructor("!", _plain)
+_Lenient.add_multi_constructor("tag:yaml.org,2002:value", _plain)  # a name that is `=`
 
 
 def gradescope(source: Source) -> Class | None:
@@ -133,4 +134,7 @@ def received(told: Any) -> str:
     if not isinstance(told, dt.datetime):
         return ""
     aware = told if told.tzinfo else told.replace(tzinfo=dt.UTC)
-    return aware.astimezone(dt.UTC).isoformat(timespec="seconds")
+    try:
+        return aware.astimezone(dt.UTC).isoformat(timespec="seconds")
+    except OverflowError:
+        return ""

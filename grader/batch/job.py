@@ -45,11 +45,11 @@ class Setup(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What a job is told to do: take in what lies at `path`, or else grade: what is in the parcel (see
+    """What a job is told to do: take in what lies at `path` (as the file system spells it), or else grade: what is in the parcel (see
     `grader.batch.parcel`), or, where there is none, what it took in. before: an earlier report on that as JSON, from
     which what would be found again is taken over, or nothing."""
 
-    path: str = ""
+    path: bytes = b""
     parcel: bytes = b""
     before: bytes = b""
 
@@ -143,7 +143,9 @@ class _Job:
 
     def follow(self, order: Order) -> Reply:
         if order.path:
-            self.taken, said = take_in(self.course, self.ready, Path(order.path), self.setup.seed)
+            self.taken, said = take_in(
+                self.course, self.ready, Path(os.fsdecode(order.path)), self.setup.seed
+            )
             return said
         before = order.before
         if order.parcel:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from grader.batch.entries import Entry, Source, folder_names, hand_ins, refusals
@@ -21,6 +21,10 @@ from grader.errors import UsageError
 CANVAS = re.compile(
     r"(?P<name>.+?)(?P<late>_LATE)?_(?P<student>\d+)_(?P<file>\d+)_(?P<original>.+)", re.S
 )
+# lovelaceada_LATE_12345_text.html, of who wrote a text or gave an address in place of a file
+ONLINE = re.compile(
+    r"(?P<name>.+?)(?P<late>_LATE)?_(?P<student>\d+)_(?P<kind>text|link)\.html", re.S
+)
 AGAIN = re.compile(r"(?P<stem>.+)-(?P<number>[1-9]\d?)(?P<ending>\.(?:tar\.)?\w+)", re.S)
 
 # Ada Lovelace_12345_assignsubmission_file_ as a folder, or with the file's name behind it
@@ -29,37 +33,74 @@ MOODLE = re.compile(
     re.S,
 )
 KNOWN_PART = 0.6  # of the names that have to be of a kind, so that a stray file is no matter
+CODE = (".py", ".ipynb")
 ARCHIVES = tuple(ending for ending in ENDINGS if ending != ".py")
+
+
+def named(path: str) -> tuple[str, re.Match[str]] | None:
+    """Which system named what was handed in there, and its name taken apart; None for any other name.
+
+    `student` of the match is the number that the system itself has for its user or participant.
+    """
+    parts = Path(path).parts[-2:]
+    for part in reversed(parts):  # an archive may lie in the folder that Moodle made
+        if (found := MOODLE.fullmatch(part)) is not None:
+            return "moodle", found
+    for pattern in (CANVAS, ONLINE):
+        if parts and (found := pattern.fullmatch(parts[-1])) is not None:
+            return "canvas", found
+    return None
 
 
 def canvas(source: Source) -> Class | None:
     """Canvas's `submissions.zip`, unpacked: all files in one folder."""
     names = _names(source)
-    matches = {
-        name: found
-        for name in names
-        if (found := CANVAS.fullmatch(name)) and not (source.path / name).is_dir()
-    }
-    if not names or len(matches) < KNOWN_PART * len(names):
+    matches: dict[str, re.Match[str]] = {}
+    online: dict[str, re.Match[str]] = {}
+    for name in names:
+        for pattern, kept in ((CANVAS, matches), (ONLINE, online)):
+            found = pattern.fullmatch(name)
+            if found and not (source.path / name).is_dir():
+                kept[name] = found
+                break
+    if not names or len(matches) + len(online) < KNOWN_PART * len(names):
         return None
     mine: dict[str, list[str]] = {}
-    for name, found in matches.items():
-        mine.setdefault(found["student"], []).append(name)
-    entries = []
+    for name in sorted(matches, key=lambda name: (int(matches[name]["file"]), name)):
+        mine.setdefault(matches[name]["student"], []).append(name)
+    entries = [
+        _written(source, name, found)
+        for name, found in online.items()
+        if found["student"] not in mine
+    ]
     for student, files in mine.items():
         first = matches[files[0]]
         originals: dict[str, str] = {}
         attempt = 1
         for name in files:
-            plain, number = _again(matches[name]["original"])
+            original = matches[name]["original"]
+            plain, number = _again(original)
             attempt = max(attempt, number)
-            originals[name] = (
-                plain if plain not in originals.values() else matches[name]["original"]
-            )
+            taken = originals.values()
+            originals[name] = next(o for o in (plain, original, name) if o not in taken)
         late = ("Canvas marks it as late",) if any(matches[n]["late"] for n in files) else ()
         who = Student(student, first["name"])
         entries.append(_entry(source, "canvas", student, who, originals, attempt, late))
-    return _class("canvas", "Canvas", entries, names, matches)
+    return _class("canvas", "Canvas", entries, names, {**matches, **online})
+
+
+def _written(source: Source, name: str, found: re.Match[str]) -> Entry:
+    """What a student wrote to Canvas in place of a file."""
+    what = "a text was written online" if found["kind"] == "text" else "an address was given"
+    late = ("Canvas marks it as late",) if found["late"] else ()
+    who = Student(found["student"], found["name"])
+    return Entry(
+        found["student"],
+        (who,),
+        source.path / name,
+        notes=late,
+        problem=f"only {what}; no file was handed in",
+    )
 
 
 def moodle(source: Source) -> Class | None:
@@ -110,13 +151,25 @@ def _again(original: str) -> tuple[str, int]:
 
 
 def _folder(source: Source, key: str, who: Student, name: str, notes: tuple[str, ...]) -> Entry:
-    """A student's folder; the archive in it where it holds nothing else."""
+    """A student's folder; the archive in it where it holds no other code."""
     path = source.path / name
     left_out, problem = refusals(source, path)
     inside = folder_names(path)
-    if len(inside) == 1 and inside[0].name.lower().endswith(ARCHIVES) and inside[0].is_file():
-        path = Path(inside[0].path)
+    archive, beside = _archive([entry.name for entry in inside])
+    if archive and all(entry.is_file() for entry in inside):
+        path = path / archive
+        left_out += beside
     return Entry(key, (who,), path, notes=(*notes, *left_out), problem=problem)
+
+
+def _archive(names: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """The one archive among files that are no code, "" where there is none, and notes on these: a report often
+    comes along with the work."""
+    archives = [name for name in names if name.lower().endswith(ARCHIVES)]
+    if len(archives) != 1 or any(name.lower().endswith(CODE) for name in names):
+        return "", ()
+    beside = [shown(name) for name in names if name != archives[0]]
+    return archives[0], tuple(f"{name} was not looked at" for name in beside[:8])
 
 
 def _entry(
@@ -129,10 +182,12 @@ def _entry(
     notes: tuple[str, ...],
 ) -> Entry:
     """A student's files: the one archive as it is, else copied together under their own names."""
-    if len(originals) == 1:
-        (name,) = originals
+    name, beside = _archive(list(originals))
+    if name or len(originals) == 1:
+        name = name or next(iter(originals))
         path = source.path / name
         left_out, problem = refusals(source, path)
+        left_out += beside
         if problem or path.is_dir() or name.lower().endswith(ARCHIVES):
             return Entry(
                 key, (who,), path, attempt=attempt, notes=notes + left_out, problem=problem

@@ -15,10 +15,13 @@ RESERVED = frozenset(
 )
 ENDINGS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz", ".tar", ".zip", ".py")
 
+# What is handed in as well, and is taken in, or refused, one at a time.
+OTHERS = (".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".ipynb")
+
 
 def stem(name: str) -> str:
     """The name of a file without the ending that says how it is packed."""
-    for ending in ENDINGS:
+    for ending in (*ENDINGS, *OTHERS):
         if name.lower().endswith(ending) and len(name) > len(ending):
             return name[: -len(ending)]
     return name

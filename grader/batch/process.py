@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import multiprocessing
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ class JobProcess:
     def look(self, hand_in: HandIn, patience: float) -> None:
         """Has it take a hand-in in."""
         self.hand_in, self.key = hand_in, ""
-        self._order(job.Order(hand_in.path), patience)
+        self._order(job.Order(os.fsencode(hand_in.path)), patience)
 
     def grade(self, patience: float, before: bytes = b"", parcel: bytes = b"") -> None:
         """Has it grade what it took in, or what the parcel holds. before: an earlier report on it as JSON."""

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from grader.batch.lms import named
 from grader.batch.model import Class, HandIn, Student
 from grader.batch.names import shown
 from grader.errors import UsageError
 
 LONGEST = 32 << 20
+SEPARATOR = re.compile(r"\"?sep=[^\r\n]\"?\r?\n", re.I)
+PARTICIPANT = re.compile(r"Participant (\d+)")  # as Moodle's worksheet has it
 
 # What a column is called, in the order of preference, without spaces, case and signs.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -27,7 +32,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "name": ("name", "fullname", "student", "studentname", "displayname"),
     "first": ("firstname", "givenname", "first", "vorname"),
     "last": ("lastname", "surname", "familyname", "last", "nachname"),
-    "email": ("email", "emailaddress", "mail", "sisloginid"),
+    "email": ("email", "emailaddress", "emailadresse", "mail", "sisloginid"),
     "section": ("section", "sections", "group", "tutorial", "class"),
     "github": ("github", "githubusername", "githubid", "githublogin", "gitlab", "username", "login"),
     "folder": ("folder", "handin", "submission", "canvasid", "moodleid", "participant"),
@@ -35,17 +40,23 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A line of the roster. handles: other words that the student is known by, such as a name on GitHub."""
+    """A line of the roster. handles: other words that the student is known by, such as a name on GitHub; sorted:
+    the name with the family name first, where the roster has that by itself."""
 
     student: Student
     handles: tuple[str, ...] = ()
+    sorted: str = ""
 
 
 class Roster(msgspec.Struct, frozen=True):
-    """The students in the order of the file, and one sentence for each line that is left out."""
+    """The students in the order of the file, and one sentence for each line that is left out.
+
+    numbers: `canvas` or `moodle` where the ids are that system's own numbers, as in the gradebook that it exports.
+    """
 
     entries: tuple[Entry, ...]
     warnings: tuple[str, ...] = ()
+    numbers: str = ""
 
 
 def read(path: Path) -> Roster:
@@ -59,13 +70,25 @@ def read(path: Path) -> Roster:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    if data.startswith(b"PK\x03\x04"):
+        raise UsageError(f"{path}: this is a workbook, or a zip. Save it as CSV")
     text = _text(data)
+    if "\0" in text:
+        raise UsageError(
+            f"{path}: this is no text in UTF-8, UTF-16 or Latin-1. Save it as CSV in UTF-8"
+        )
+    if SEPARATOR.match(text):
+        text = text.partition("\n")[2]  # a first line `sep=;`, which is for Excel
     head = text.split("\n", 1)[0]
     between = max(",;\t", key=head.count)
+    # A quote that is not closed would make one student of many.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=between, strict=True)
     try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=between))
+        lines = list(reader)
     except csv.Error as error:
-        raise UsageError(f"{path}: this is no CSV file: {error}") from error
+        raise UsageError(
+            f"{path}: this is no CSV file: line {reader.line_num}: {error}. Look for a quote too many above it"
+        ) from error
     if not lines:
         raise UsageError(f"{path}: the file is empty. Its first line names the columns")
     places = _columns(lines[0])
@@ -76,9 +99,11 @@ def read(path: Path) -> Roster:
     entries: list[Entry] = []
     warnings: list[str] = []
     for number, line in enumerate(lines[1:], 2):
+        if line and line[0].strip() == "Points Possible":
+            continue  # which Canvas writes above the students
         entry = _entry(places, line)
         if entry is None:
-            if any(cell.strip() for cell in line) and "Points Possible" not in line[0]:
+            if any(cell.strip() for cell in line):
                 warnings.append(f"line {number} of the roster names nobody: left out")
         elif entry.student.id in {e.student.id for e in entries}:
             warnings.append(
@@ -86,7 +111,16 @@ def read(path: Path) -> Roster:
             )
         else:
             entries.append(entry)
-    return Roster(tuple(entries), tuple(warnings))
+    return Roster(tuple(entries), tuple(warnings), _numbers(lines[0], entries))
+
+
+def _numbers(head: list[str], entries: Sequence[Entry]) -> str:
+    """Whose numbers the ids are: Canvas's gradebook and Moodle's worksheet are known by their columns."""
+    names = set(map(_column, head))
+    if "id" in names and names & {"sisuserid", "sisloginid"}:
+        return "canvas"
+    told = [entry.student.id for entry in entries]
+    return "moodle" if told and all(map(PARTICIPANT.match, told)) else ""
 
 
 def _text(data: bytes) -> str:
@@ -95,12 +129,22 @@ def _text(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
+        pass
+    try:
+        return data.decode(
+            "cp1252"
+        )  # the Latin-1 of Windows, which has letters where that has none
+    except UnicodeDecodeError:
         return data.decode("latin-1")
+
+
+def _column(cell: str) -> str:
+    return "".join(c for c in cell.casefold() if c.isalnum())
 
 
 def _columns(head: list[str]) -> dict[str, int]:
     """Where each kind of column is."""
-    names = ["".join(c for c in cell.casefold() if c.isalnum()) for cell in head]
+    names = list(map(_column, head))
     found = {}
     for kind, known in COLUMNS.items():
         places = [names.index(name) for name in known if name in names]
@@ -120,7 +164,9 @@ def _entry(places: dict[str, int], line: list[str]) -> Entry | None:
     if not number:
         return None
     handles = tuple(handle for handle in (github, folder) if handle)
-    return Entry(Student(number, name, email, cell("section")), handles)
+    first, last = cell("first"), cell("last")
+    in_order = f"{last}, {first}" if first and last else ""
+    return Entry(Student(number, name, email, cell("section")), handles, in_order)
 
 
 # Who handed in what
@@ -130,42 +176,90 @@ def joined(found: Class, roster: Roster) -> Class:
     """The class with the roster's students in place of what the source knows, and who is absent.
 
     By student number, then e-mail address, then a name on GitHub or of the folder, then the full name, each only
-    where it fits one student. A repository may be named `module2-ada`: its end is looked at too.
+    where it fits one student. A repository may be named `module2-ada`: its end is looked at too. Where a source
+    knows two people of one name, a name alone says nothing.
     """
     by: list[dict[str, list[Student]]] = [{}, {}, {}, {}]
     for entry in roster.entries:
         student = entry.student
         keys = (
-            [student.id],
+            [student.id, PARTICIPANT.sub(r"\1", student.id)],
             [student.email, student.email.partition("@")[0]],
             list(entry.handles),
-            _spellings(student.name),
+            [*_spellings(student.name), *(_spellings(entry.sorted) if entry.sorted else ())],
         )
         for table, words in zip(by, keys, strict=True):
             for word in {_plain(word) for word in words if word}:
                 table.setdefault(word, []).append(student)
+    matches = {
+        (hand_in.id, student.id): _match(
+            by,
+            student,
+            hand_in,
+            alone=len(hand_in.students) == 1,
+            doubted=_doubted(student, hand_in, roster),
+        )
+        for hand_in in found.hand_ins
+        for student in hand_in.students
+    }
+    sources: dict[
+        str, set[str]
+    ] = {}  # of each student of the roster, whom the source knows them as
+    for (_, known_as), (match, _) in matches.items():
+        if match is not None:
+            sources.setdefault(match.id, set()).add(known_as)
     warnings = [*found.warnings, *roster.warnings]
     seen: set[str] = set()
     hand_ins = []
     for hand_in in found.hand_ins:
         people = []
         for student in hand_in.students:
-            match = _match(by, student, hand_in, alone=len(hand_in.students) == 1)
+            match, by_name = matches[hand_in.id, student.id]
+            who = shown(student.name or student.id)
             if match is None:
-                who = shown(student.name or student.id)
                 warnings.append(f"{hand_in.id}: {who} is not in the roster")
-            people.append(match or student)
+            elif by_name and len(sources[match.id]) > 1:
+                warnings.append(
+                    f"{hand_in.id}: {who} is the name of {shown(match.id)} in the roster, and others fit that "
+                    "too: matched to nobody. Give the roster a column Folder, or numbers"
+                )
+                match = None
+            people.append(match or _apart(student, hand_in, roster))
         if not people:
             warnings.append(f"{hand_in.id}: nobody of the roster is known for it")
         seen |= {student.id for student in people}
         hand_ins.append(msgspec.structs.replace(hand_in, students=_once(people)))
+    warnings += _unordered(hand_ins)
     absent = tuple(e.student for e in roster.entries if e.student.id not in seen)
     return Class(found.kind, found.detail, tuple(hand_ins), absent, tuple(dict.fromkeys(warnings)))
 
 
+def _unordered(hand_ins: Sequence[HandIn]) -> list[str]:
+    """A sentence for each student with two hand-ins of which nothing tells which is later."""
+    mine: dict[str, list[HandIn]] = {}
+    for hand_in in hand_ins:
+        for student in hand_in.students:
+            mine.setdefault(student.id, []).append(hand_in)
+    return [
+        f"{', '.join(h.id for h in several)}: all of {shown(who)}, and nothing tells which is the latest: leave the "
+        "others out"
+        for who, several in mine.items()
+        if len({h.attempt for h in several}) < len(several) and not all(h.received for h in several)
+    ]
+
+
 def _match(
-    by: list[dict[str, list[Student]]], student: Student, hand_in: HandIn, *, alone: bool
-) -> Student | None:
+    by: list[dict[str, list[Student]]],
+    student: Student,
+    hand_in: HandIn,
+    *,
+    alone: bool,
+    doubted: bool,
+) -> tuple[Student | None, bool]:
+    """Whom of the roster a student is, and whether the name alone says so.
+
+    doubted: the number is another system's, and counts where the name does not contradict.
+    """
     ids, emails, handles, names = by
     told = [(ids, student.id), (emails, student.email), (emails, student.id)]
     told += [(handles, student.id), (handles, student.name)]
@@ -174,9 +268,28 @@ def _match(
         told += [(handles, _end(student.id, handles)), (handles, hand_in.id), (ids, hand_in.id)]
     for table, word in told:
         people = table.get(_plain(word), []) if word else []
+        if doubted and word == student.id and table in (ids, emails):
+            people = [one for one in people if not one.name or _same_name(one, student)]
         if len(people) == 1:
-            return people[0]
-    return None
+            return people[0], table is names
+    return None, False
+
+
+def _apart(student: Student, hand_in: HandIn, roster: Roster) -> Student:
+    """Who is in no roster, under an id that nobody has there."""
+    if all(entry.student.id != student.id for entry in roster.entries):
+        return student
+    return msgspec.structs.replace(student, id=f"{student.id} of {hand_in.id}")
+
+
+def _doubted(student: Student, hand_in: HandIn, roster: Roster) -> bool:
+    """Whether a number is one that Canvas or Moodle made up: a student number may be the same by chance."""
+    told = named(hand_in.path)
+    return told is not None and told[1]["student"] == student.id and roster.numbers != told[0]
+
+
+def _same_name(one: Student, other: Student) -> bool:
+    return _plain(other.name) in set(map(_plain, _spellings(one.name)))
 
 
 def _end(word: str, handles: dict[str, list[Student]]) -> str:
@@ -191,7 +304,8 @@ def _spellings(name: str) -> list[str]:
     last, comma, first = name.partition(",")
     words = [*first.split(), *last.split()] if comma else name.split()
     turned = [*last.split(), *first.split()] if comma else words[-1:] + words[:-1]
-    return [name, " ".join(words), "".join(turned)]
+    joined_up = "".join(turned)
+    return [name, " ".join(words), joined_up, "".join(c for c in joined_up if c.isalnum())]
 
 
 def _plain(word: str) -> str:

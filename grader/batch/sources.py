@@ -10,14 +10,17 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from grader.batch.entries import IGNORED, Source, problem, refusals
+import msgspec
+
+from grader.batch.entries import IGNORED, LINK, Source, as_text, problem, refusals
 from grader.batch.git import addresses, clones
 from grader.batch.gradescope_export import gradescope
 from grader.batch.lms import canvas, moodle
 from grader.batch.model import Class, HandIn, Student
-from grader.batch.names import ENDINGS, distinct, shown, stem
+from grader.batch.names import ENDINGS, OTHERS, distinct, shown, stem
 from grader.batch.unpack import unpacked
 from grader.errors import UsageError
+from grader.report.text import encodable
 
 LONGEST_LIST = 4 << 20
 
@@ -52,6 +55,12 @@ def _detected(path: Path, source: Source, leave_out: Path | None) -> Class:
         found = detector(source)
         if found is not None:
             return _without(found, leave_out)
+    if source.path.is_file() and source.path.name.lower().endswith(ENDINGS):
+        if source.path.suffix.lower() == ".zip":
+            raise UsageError(f"{path}: this is no zip, or its end is missing. Download it again")
+        raise UsageError(
+            f"{path}: only a zip of a class is unpacked here. Unpack this, and name the folder"
+        )
     raise UsageError(
         f"{path}: expected a folder that holds one folder, zip or tar file for each submission, or a "
         "text file with one path or address on each line, or the zip that Gradescope, Canvas or Moodle gives"
@@ -72,21 +81,30 @@ def folder(asked: Source) -> Class | None:
     for entry in entries:
         if entry.name.startswith(".") or entry.name in IGNORED:
             continue
-        wanted = entry.is_dir() or entry.name.lower().endswith(ENDINGS)
+        wanted = entry.is_dir() or entry.name.lower().endswith((*ENDINGS, *OTHERS))
         (taken if wanted else others).append(entry.name)
     warnings = []
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         warnings.append(
-            f"left out, since it is no folder, zip, tar or Python file: "
+            f"left out, since it is no folder, archive, notebook or Python file: "
             f"{', '.join(map(shown, others[:3]))}{more}"
         )
     taken += [place.name for place in map(Path, asked.refused) if place.parent == source]
     if not taken:
         warnings.append(f"{shown(str(source))} holds no submission")
     ids = distinct(taken)
-    hand_ins = tuple(_hand_in(i, source / n, asked) for i, n in zip(ids, taken, strict=True))
+    hand_ins = tuple(
+        _unlinked(_hand_in(i, source / n, asked)) for i, n in zip(ids, taken, strict=True)
+    )
     return Class("folder", f"{len(taken)} submissions in a folder", hand_ins, (), tuple(warnings))
+
+
+def _unlinked(hand_in: HandIn) -> HandIn:
+    """The hand-in, unless it is a link: whoever put it there need not be who wrote what it leads to."""
+    if not Path(hand_in.path).is_symlink():
+        return hand_in
+    return msgspec.structs.replace(hand_in, problem=LINK)
 
 
 def listed(asked: Source) -> Class | None:
@@ -99,22 +117,29 @@ def listed(asked: Source) -> Class | None:
             data = file.read(LONGEST_LIST + 1)
     except OSError as error:
         raise UsageError(f"{source}: cannot be read: {error.strerror}") from error
-    if len(data) > LONGEST_LIST or b"\0" in data:
+    text = as_text(data)
+    if len(data) > LONGEST_LIST or "\0" in text:
         return None
-    lines = [line.strip() for line in os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")).splitlines()]
+    lines = [line.strip() for line in text.splitlines()]
     wanted = [line for line in lines if line and not line.startswith("#")]
     paths = list(dict.fromkeys(_uncommented(line, source.parent) for line in wanted))
     warnings = []
     if len(paths) < len(wanted):
         warnings.append("a path that is listed more than once is graded once")
-    # Paths may end alike: then the folder above tells them apart.
-    names = [path.name for path in paths]
+    if not paths:
+        warnings.append(f"{shown(str(source))} lists no submission")
+    # Paths may end alike: then the folder above tells them apart, and is likely to be called as the student.
+    last = [path.name for path in paths]
+    alike = [last.count(name) > 1 for name in last]
     names = [
-        f"{path.parent.name} {path.name}" if names.count(path.name) > 1 else path.name
-        for path in paths
+        f"{stem(path.name)}-{path.parent.name}" if twice else path.name
+        for path, twice in zip(paths, alike, strict=True)
     ]
     ids = distinct([f"{n} {k}" if names[:k].count(n) else n for k, n in enumerate(names)])
-    hand_ins = tuple(_hand_in(i, path, asked) for i, path in zip(ids, paths, strict=True))
+    hand_ins = tuple(
+        _hand_in(i, path, asked, path.parent.name if twice else "")
+        for i, path, twice in zip(ids, paths, alike, strict=True)
+    )
     return Class("list", f"{len(paths)} paths in a file", hand_ins, (), tuple(warnings))
 
 
@@ -126,8 +151,8 @@ def _uncommented(line: str, base: Path) -> Path:
     return Path(os.path.abspath(whole))
 
 
-def _hand_in(name: str, path: Path, asked: Source) -> HandIn:
-    who = stem(path.name).encode("utf-8", "backslashreplace").decode()
+def _hand_in(name: str, path: Path, asked: Source, called: str = "") -> HandIn:
+    who = encodable(called or stem(path.name))
     notes, refused = refusals(asked, path)
     return HandIn(
         name, (Student(name, who),), str(path), notes=notes, problem=refused or problem(path)

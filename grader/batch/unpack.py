@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from grader.batch.entries import IGNORED, Source, too_large
+from grader.batch.entries import DAMAGED, IGNORED, Source, too_large
+from grader.batch.lms import MOODLE
 from grader.batch.names import file_name, slug, stem
 from grader.batch.scratch import filled
 from grader.errors import UsageError
@@ -24,6 +25,8 @@ MAX_ENTRIES = 500_000
 MAX_UNPACKED = 64 << 30
 MAX_NAME = 200  # bytes of a name; file systems take 255
 BLOCK = 1 << 20
+ENCRYPTED = 0x1  # the flag of an entry that needs a password
+UTF_8 = 0x800  # the flag of an entry whose name is UTF-8
 
 
 def unpacked(source: Source) -> Source:
@@ -38,7 +41,9 @@ def unpacked(source: Source) -> Source:
         raise UsageError(f"{source.path}: unpack this zip first, and name the folder")
     try:
         with zipfile.ZipFile(source.path) as opened:
-            target = source.scratch / f"{file_name(slug(stem(source.path.name)))}-{_digest(opened)}"
+            target = (
+                source.scratch / f"{file_name(slug(stem(source.path.name)))}-{_digest(source.path)}"
+            )
             refused = filled(target, lambda folder: _extract(source.path, opened, folder))
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise UsageError(
@@ -53,10 +58,11 @@ def unpacked(source: Source) -> Source:
     )
 
 
-def _digest(opened: zipfile.ZipFile) -> str:
-    """A few digits that are others where any file in the zip is another."""
-    told = [(m.filename, m.CRC, m.file_size, m.external_attr) for m in opened.infolist()]
-    return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()[:10]
+def _digest(archive: Path) -> str:
+    """A few digits that are others where any byte of the zip is another, so that a download that was damaged is
+    not taken for one that is whole."""
+    with archive.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:10]
 
 
 def _extract(archive: Path, opened: zipfile.ZipFile, target: Path) -> dict[str, str]:
@@ -67,7 +73,9 @@ def _extract(archive: Path, opened: zipfile.ZipFile, target: Path) -> dict[str, 
     if len(members) > MAX_ENTRIES:
         raise UsageError(f"{archive}: {len(members)} entries; {MAX_ENTRIES} are allowed")
     for member in members:
-        place = _place(member.filename)
+        if member.flag_bits & ENCRYPTED:
+            raise UsageError(f"{archive}: this zip is encrypted. Unpack it, and name the folder")
+        place = _place(_name(member))
         if place is None or member.is_dir():
             continue
         path = target / place
@@ -86,6 +94,14 @@ def _extract(archive: Path, opened: zipfile.ZipFile, target: Path) -> dict[str, 
         if why:
             refused[str(place)] = why
     return refused
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """An entry's name. Some programs, such as the Finder, write UTF-8 and do not say so."""
+    if not member.flag_bits & UTF_8 and not member.filename.isascii():
+        with contextlib.suppress(UnicodeError):
+            return member.filename.encode("cp437").decode()
+    return member.filename
 
 
 def _place(name: str) -> PurePosixPath | None:
@@ -123,14 +139,15 @@ def _write(opened: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> str:
     except Exception as error:  # of zipfile, zlib and lzma, which have no root in common
         with contextlib.suppress(OSError):
             path.unlink()
-        return f"it is damaged in the download ({error})"
+        return f"{DAMAGED} ({error})"
     return ""
 
 
 def _root(target: Path) -> Path:
     """The folder that holds the hand-ins: a zip may have one folder around all."""
     names = list(target.iterdir())
-    if len(names) != 1 or not names[0].is_dir():
+    # The folder that Moodle makes is a hand-in, also where it is the only one.
+    if len(names) != 1 or not names[0].is_dir() or MOODLE.fullmatch(names[0].name):
         return target
     below = list(names[0].iterdir())
     # One folder with code in it is a class of one, and no folder around a class.

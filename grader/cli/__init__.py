@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        text = f"a fault of the grader: {type(error).__name__}: {error}. Run again with --debug and report it"
+        text = f"a fault of the grader: {type(error).__name__}: {error}. Run again as `grade --debug ...` and report it"
         complain(text, 4, as_json)
         code = 4
     raise SystemExit(code)

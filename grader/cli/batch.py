@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from grader.batch.model import Class, HandIn, Row
     from grader.batch.run import Done, Options
     from grader.course import Course
+    from grader.terms import Terms
 
 PLAIN_SECONDS = 30.0  # between two lines where there is no terminal
 MOST_LINES = 16  # jobs that are shown at work at once
@@ -114,6 +115,8 @@ def batch(
     """
     from grader.course import find_course, load_terms
 
+    if out is not None:
+        check_apart(out, source)
     found = read(source, None if detect or dry_run else out, out, roster_csv, deadline)
     for line in found.warnings:
         click.echo(f"note: {line}", err=True)
@@ -196,6 +199,8 @@ def batch(
 
         try:
             came = once(found.hand_ins)
+            for line in left_behind(found, book.rows(module), module, terms):
+                click.echo(f"note: {line}", err=True)
             if preview:
                 changes = compare(before, book.rows(module))
                 many = len({row.hand_in.id for row in book.rows(module)})
@@ -214,8 +219,9 @@ def batch(
                     source, lambda: read(source, out, out, roster_csv, deadline), found, once, dealt
                 )
         except KeyboardInterrupt:
-            done = interrupted(len(dealt), len(found.hand_ins), place / "gradebook.sqlite")
-            click.echo(done, err=True)
+            many = len({done.hand_in.id for done in dealt})
+            total = max(many, len(found.hand_ins))  # while it watches, more come
+            click.echo(interrupted(many, total, place / "gradebook.sqlite"), err=True)
             raise
     if any(done.kind == run.HELD for done in dealt):
         raise SystemExit(4)
@@ -247,7 +253,9 @@ def read(
     try:
         moment(deadline)
     except UsageError as error:
-        raise UsageError(f"--deadline: {error}") from error
+        raise UsageError(
+            f"--deadline: {deadline!r} is no time with an offset. Write it like 2026-10-01T23:59+02:00"
+        ) from error
     people = roster.read(roster_csv) if roster_csv else None
     if out is None:
         passing = tempfile.TemporaryDirectory(prefix="backcheck-")
@@ -256,6 +264,24 @@ def read(
         scratch = out / "sources"
     found = sources.read(source, leave_out=leave_out, scratch=scratch, deadline=deadline)
     return roster.joined(found, people) if people else found
+
+
+def check_apart(out: Path, source: Path) -> None:
+    """Raises UsageError where the results would lie among the hand-ins as one of them, or in one of them."""
+    here, there = out.resolve(), source.resolve()
+    if not there.is_dir():
+        return
+    try:
+        inside = {path.name for path in here.iterdir()} if here.is_dir() else set()
+        # A batch that was ended at once has unpacked `sources`, and no more.
+        taken = here.parent == there and "gradebook.sqlite" not in inside and inside - {"sources"}
+        if here == there or taken:
+            what = "the folder of submissions" if here == there else "one of the submissions"
+            raise UsageError(
+                f"--out {out}: this is {what}. Name a folder of its own, such as {source / 'results'}"
+            )
+    except OSError:
+        return  # which is said where it is written
 
 
 def make_folder(out: Path) -> None:
@@ -285,16 +311,16 @@ def planned(
     course: Course, ready: Module, found: Class, book_path: Path, *, seed: int | None, force: bool
 ) -> list[str]:
     """What a batch would do with each hand-in. Takes each one in, and runs nothing of it."""
-    from grader.batch.book import Book
     from grader.batch.job import key_of
     from grader.batch.names import shown
+    from grader.cli.gradebook import opened
     from grader.errors import NotGradable
     from grader.intake import read_submission
 
     lines = []
     graded: set[str] = set()
     with contextlib.ExitStack() as stack:
-        book = stack.enter_context(Book(book_path)) if book_path.is_file() else None
+        book = stack.enter_context(opened(book_path)) if book_path.is_file() else None
         for hand_in in found.hand_ins:
             try:
                 if hand_in.problem:
@@ -313,6 +339,36 @@ def planned(
                 graded.add(key)
                 lines.append(f"  {hand_in.id}: would be graded")
     return [f"{len(graded)} of {len(found.hand_ins)} would be graded", *lines]
+
+
+def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) -> list[str]:
+    """What the gradebook still holds and the source does not, and with whom something was agreed that is nobody here:
+    somebody may have another name now, or an id may be misspelt."""
+    from grader.batch.names import shown
+
+    def some(names: Sequence[str]) -> str:
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        return ", ".join(map(shown, names[:5])) + more
+
+    lines = []
+    here = {hand_in.id for hand_in in found.hand_ins}
+    gone = [row.hand_in.id for row in rows if row.hand_in.id not in here]
+    if gone:
+        lines.append(f"not in this source, and kept as graded before: {some(gone)}")
+    people = {student.id for row in rows for student in row.hand_in.students or ()}
+    people |= {student.id for student in found.absent}
+    agreed = [
+        student
+        for told in (terms.extensions, terms.adjustments)
+        for student, modules in told.items()
+        if module in modules and student not in people
+    ]
+    if agreed:
+        lines.append(
+            f"students.yaml: nobody here has the id {some(sorted(set(agreed)))}, so what was agreed for {module} "
+            "does nothing yet"
+        )
+    return lines
 
 
 def keep_watching(

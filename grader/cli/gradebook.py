@@ -124,7 +124,10 @@ def export(
         seen = None if full else shown_at(at, module, course_dir)
         _feedback(rows, feedback, form=form, system=system, seen=seen)
     if name is not None:
-        made = EXPORTS[name](grades(enrolled(rows, roster), roster), Wanted(module, column))
+        theirs = roster is not None and roster.numbers == name
+        ids = frozenset(e.student.id for e in roster.entries) if roster and theirs else frozenset()
+        wanted = Wanted(module, column, ids)
+        made = EXPORTS[name](grades(enrolled(rows, roster), roster), wanted)
         write_view(("\ufeff" if bom else "") + made, output or "-")
 
 

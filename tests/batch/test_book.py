@@ -10,7 +10,7 @@ import pytest
 from golden.sample_reports import buggy
 
 from grader.batch import book, sources
-from grader.batch.model import HandIn
+from grader.batch.model import HandIn, Student
 from grader.batch.names import distinct, file_name
 from grader.errors import OutputFault, UsageError
 
@@ -62,6 +62,22 @@ def test_a_report_comes_back_as_the_one_of_its_hand_in(tmp_path: Path) -> None:
         assert row.report.checks == report.checks
         assert second.known("k") == report
         assert second.known("other") is None
+
+
+def test_an_id_that_someone_else_was_given_has_no_result_of_before(tmp_path: Path) -> None:
+    first = HandIn("ada", (Student("ada", "Ada"),), "/in/Ada")
+    with book.Book(tmp_path / "b.sqlite") as kept:
+        kept.enrol("m", [first])
+        kept.keep("m", first, book.GRADED, key="k", report=buggy())
+        kept.enrol("m", [msgspec.structs.replace(first, students=(Student("0101", "A. L."),))])
+        (row,) = kept.rows("m")
+        assert (row.report is not None, row.hand_in.students[0].id) == (True, "0101")
+        other = msgspec.structs.replace(first, path="/in/ada")
+        kept.enrol("m", [other])
+        (row,) = kept.rows("m")
+        assert (row.report, row.problem) == (None, "not graded yet")
+        # The grading itself is kept: it is known where it turns up again.
+        assert kept.known("k") is not None
 
 
 def test_a_newer_gradebook_is_refused_and_untouched(tmp_path: Path) -> None:
@@ -168,3 +184,13 @@ def test_a_copy_keeps_the_gradings_that_were_where_it_goes(tmp_path: Path) -> No
                 ("b",),
             ]
     assert {path.name for path in tmp_path.iterdir()} == {"b.sqlite", "c.sqlite"}
+
+
+def test_paths_that_end_alike_are_called_after_the_folder_above(tmp_path: Path) -> None:
+    for name in ("ada", "emmy"):
+        (tmp_path / name / "work").mkdir(parents=True)
+    for order in ("ada/work\nemmy/work/\n", "emmy/work\nada/work\n"):
+        (tmp_path / "class.txt").write_text(order)
+        found = sources.read(tmp_path / "class.txt").hand_ins
+        told = {h.id: (h.students[0].name, Path(h.path).parent.name) for h in found}
+        assert told == {"work-ada": ("ada", "ada"), "work-emmy": ("emmy", "emmy")}

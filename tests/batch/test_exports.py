@@ -21,7 +21,7 @@ from golden.sample_reports import buggy, full_marks
 
 from grader.batch import book
 from grader.batch.diff import compare
-from grader.batch.exports import EXPORTS
+from grader.batch.exports import EXPORTS, Wanted
 from grader.batch.feedback import feedback
 from grader.batch.grades import grades, rounded, score
 from grader.batch.model import HandIn, Row, Student
@@ -29,7 +29,7 @@ from grader.cli import cli
 from grader.errors import UsageError
 from grader.model import Outcome, Visibility
 from grader.terms import Standing
-from tests.batch.gradebooks import MODULE, filled
+from tests.batch.gradebooks import ADA, EMMY, MODULE, filled
 
 
 def grade(*words: str | Path) -> Result:
@@ -108,16 +108,87 @@ def test_canvas_has_its_columns_and_the_possible_points(tmp_path: Path) -> None:
     table = list(csv.reader(io.StringIO(text)))
     assert table[0] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Tensors (4711)"]
     assert (table[1][0].strip(), table[1][-1]) == ("Points Possible", "50")
-    by_id = {line[1]: line[-1] for line in table[2:]}
+    by_id = {line[2]: line[-1] for line in table[2:]}
     assert (by_id["0101"], by_id["0103"], by_id["0104"]) == ("50", "", "")
+    # These are no numbers of Canvas's.
+    assert {line[1] for line in table[2:]} == {""}
+
+
+def test_of_a_groups_work_and_ones_own_the_later_one_makes_the_grade() -> None:
+    ours = HandIn("ours", (ADA, EMMY), "/in/1", "2026-10-01T23:00:00+02:00", 2)
+    own = HandIn("own", (ADA,), "/in/2", "2026-10-01T21:30:00+00:00", 1)
+    made_of = grades([Row(MODULE, ours, buggy()), Row(MODULE, own, full_marks())])
+    assert {g.student.id: g.row and g.row.hand_in.id for g in made_of} == {
+        ADA.id: "own",
+        EMMY.id: "ours",
+    }
+
+
+def test_of_what_has_no_time_no_lateness_is_told() -> None:
+    standing = Standing(50, 50, 50)
+    rows = [
+        Row(MODULE, HandIn("ada", (ADA,), "/in/1"), full_marks(), standing=standing),
+        Row(
+            MODULE,
+            HandIn("e", (EMMY,), "/in/2", "2026-10-01T21:30:00+00:00"),
+            full_marks(),
+            standing=standing,
+        ),
+    ]
+    told = {
+        line["id"]: line["late_seconds"]
+        for line in lines(EXPORTS["csv"](grades(rows), Wanted(MODULE)))
+    }
+    assert told == {ADA.id: "", EMMY.id: "0.0"}
+    shown = lines(EXPORTS["gradescope"](grades(rows), Wanted(MODULE)))
+    assert sorted(line for one in shown for key, line in one.items() if "H:M:S" in key) == [
+        "",
+        "00:00:00",
+    ]
+
+
+def test_a_note_on_what_has_no_report_is_one_plain_line() -> None:
+    hand_in = HandIn("ada", (ADA,), "/in/1")
+    _, (line,) = feedback([Row(MODULE, hand_in, None, "/in/\x1b[31m\n\u202e.zip: torn")])
+    assert line.isprintable()
+
+
+def test_numbers_of_canvas_and_moodle_go_back_where_they_came_from(tmp_path: Path) -> None:
+    path = tmp_path / "gradebook.sqlite"
+    uploads = {
+        "11": "/in/lovelaceada_11_9_work.zip",
+        "12": "/in/noetheremmy_LATE_12_text.html",
+        "21": "/in/Ada Lovelace_21_assignsubmission_file_/work.zip",
+        "22": "/in/Emmy Noether_22_assignsubmission_file",
+    }
+    with book.Book(path) as kept:
+        for number, upload in uploads.items():
+            # The roster knows them by other numbers.
+            hand_in = HandIn(f"h{number}", (Student(f"0{number}", "A B"),), upload)
+            kept.enrol(MODULE, [hand_in])
+            kept.keep(MODULE, hand_in, book.GRADED, key="1", report=buggy())
+    canvas = list(csv.reader(io.StringIO(made(path, "--as", "canvas"))))[2:]
+    assert [line[1:3] for line in canvas] == [
+        ["11", "011"],
+        ["12", "012"],
+        ["", "021"],
+        ["", "022"],
+    ]
+    moodle = [line["Identifier"] for line in lines(made(path, "--as", "moodle"))]
+    assert moodle == ["011", "012", "Participant 21", "Participant 22"]
+    (tmp_path / "c.csv").write_text("Student,ID,SIS User ID,SIS Login ID\nA B,021,0021,x\n")
+    told = made(path, "--as", "canvas", "--roster", tmp_path / "c.csv")
+    assert list(csv.reader(io.StringIO(told)))[2][1:3] == ["021", ""]
 
 
 def test_moodle_knows_its_participants(tmp_path: Path) -> None:
     told = {line["Identifier"]: line for line in lines(made(filled(tmp_path), "--as", "moodle"))}
-    assert told["Participant 0101"]["Grade"] == "50"
-    assert told["Participant 0101"]["Maximum Grade"] == "50"
-    assert told["Participant 0103"]["Grade"] == ""
-    assert "held" in told["Participant 0103"]["Status"]
+    assert told["0101"]["Grade"] == "50"
+    assert told["0101"]["Maximum Grade"] == "50"
+    assert told["0103"]["Grade"] == ""
+    assert "held" in told["0103"]["Status"]
+    # Without it Moodle refuses the file.
+    assert "Last modified (grade)" in told["0101"]
 
 
 def test_gradescope_has_first_and_last_names(tmp_path: Path) -> None:

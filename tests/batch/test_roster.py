@@ -85,3 +85,103 @@ def test_two_of_one_name_are_matched_by_nothing_but_more(tmp_path: Path) -> None
     found = roster.joined(taken(Student("x", "Ada Lovelace"), Student("2", "Ada Lovelace")), people)
     assert [h.students[0].id for h in found.hand_ins] == ["x", "2"]
     assert [s.id for s in found.absent] == ["1"]
+
+
+def of_system(path: str, *people: tuple[str, str]) -> Class:
+    """Hand-ins of students with these numbers and names, whose uploads are called after the pattern `path`."""
+    hand_ins = tuple(
+        HandIn(f"h{number}", (Student(number, name),), path.format(name=name, number=number))
+        for number, name in people
+    )
+    return Class("", "", hand_ins)
+
+
+CANVAS = "/in/{name}_{number}_9_work.zip"
+MOODLE = "/in/{name}_{number}_assignsubmission_file_/work.zip"
+
+
+@pytest.mark.parametrize("path", [CANVAS, MOODLE])
+def test_a_number_of_another_system_is_no_student_number_by_chance(
+    tmp_path: Path, path: str
+) -> None:
+    lines = ["Student ID,Name", "12,Ada Lovelace", "34,Emmy Noether", "56,Pat O'Brien-Smith"]
+    people = roster.read(written(tmp_path / "r.csv", lines))
+    found = roster.joined(
+        of_system(path, ("12", "noetheremmy"), ("34", "gödelkurt"), ("78", "obriensmithpat")),
+        people,
+    )
+    emmy, kurt, pat = (h.students[0] for h in found.hand_ins)
+    assert (emmy.id, pat.id) == ("34", "56")
+    assert kurt.name == "gödelkurt"
+    assert kurt.id not in ("12", "34", "56")
+    assert [s.id for s in found.absent] == ["12"]
+
+
+def test_two_people_of_one_name_are_not_made_one(tmp_path: Path) -> None:
+    people = roster.read(
+        written(tmp_path / "r.csv", ["Student ID,Name", "77,Ada Lovelace", "12,Kurt Gödel"])
+    )
+    found = roster.joined(of_system(MOODLE, ("12", "Ada Lovelace"), ("13", "Ada Lovelace")), people)
+    assert len({h.students[0].id for h in found.hand_ins} | {"77", "12"}) == 4
+    assert [s.id for s in found.absent] == ["77", "12"]
+    assert sum("matched to nobody" in line for line in found.warnings) == 2
+
+
+def test_the_lists_of_canvas_and_moodle_are_rosters_with_their_own_numbers(tmp_path: Path) -> None:
+    lines = [
+        "Student,ID,SIS User ID,SIS Login ID,Section,Tensors (4711)",
+        '"    Points Possible",,,,,100',
+        '"Lovelace, Augusta Ada",12,0101,ada,A,',
+    ]
+    people = roster.read(written(tmp_path / "c.csv", lines))
+    assert (people.numbers, people.warnings) == ("canvas", ())
+    (ada,) = roster.joined(of_system(CANVAS, ("12", "lovelaceada")), people).hand_ins
+    assert ada.students == (Student("12", "Lovelace, Augusta Ada", "ada", "A"),)
+    lines = [
+        "Identifier,Full name,Grade",
+        "Participant 12,Ada Lovelace,",
+        "Participant 13,Ada Lovelace,",
+    ]
+    people = roster.read(written(tmp_path / "m.csv", lines))
+    assert people.numbers == "moodle"
+    found = roster.joined(of_system(MOODLE, ("12", "Ada Lovelace"), ("13", "Ada Lovelace")), people)
+    assert [h.students[0].id for h in found.hand_ins] == ["Participant 12", "Participant 13"]
+    assert found.absent == ()
+
+
+def test_a_roster_as_excel_saves_it(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_bytes("sep=;\r\nID;Name;E-Mail-Adresse\r\n007;Šime Žižek;s@x\r\n".encode("cp1252"))
+    (entry,) = roster.read(path).entries
+    assert entry.student == Student("007", "Šime Žižek", "s@x")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b'id,name\n1,"Ada\n2,Emmy\n3,Kurt\n', "line 4: unexpected end of data"),
+        ("id,name\n1,Ada\n".encode("utf-16-le"), "Save it as CSV in UTF-8"),
+        (b"PK\x03\x04 a workbook", "Save it as CSV"),
+    ],
+)
+def test_what_would_lose_students_is_refused(tmp_path: Path, data: bytes, said: str) -> None:
+    (tmp_path / "r.csv").write_bytes(data)
+    with pytest.raises(UsageError, match=said):
+        roster.read(tmp_path / "r.csv")
+
+
+def test_two_hand_ins_of_one_student_that_nothing_orders_are_told(tmp_path: Path) -> None:
+    people = roster.read(written(tmp_path / "r.csv", ["id,github", "1,ada", "2,emmy"]))
+    names = ("ada", "module2-ada", "emmy")
+    found = roster.joined(taken(*map(Student, names)), people)
+    (line,) = found.warnings
+    assert line.startswith("ada, module2-ada: all of 1")
+
+
+def test_a_family_name_of_several_words_is_found_as_canvas_sorts_it(tmp_path: Path) -> None:
+    lines = ["First Name,Last Name,SID", "Jan,van der Berg,7", "Ana María,García-Pérez Ruiz,8"]
+    people = roster.read(written(tmp_path / "r.csv", lines))
+    known = of_system(CANVAS, ("12", "vanderbergjan"), ("13", "garcíapérezruizanamaría"))
+    found = roster.joined(known, people)
+    assert [h.students[0].id for h in found.hand_ins] == ["7", "8"]
+    assert found.warnings == ()

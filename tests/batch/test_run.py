@@ -41,6 +41,7 @@ SUBMISSIONS = {
     "ada": RIGHT,
     "Lovelace, Ada": RIGHT,
     'emmy "\n" noether': WRONG,
+    os.fsdecode(b"no text \xff\xfe"): RIGHT,
     "\u202eypocsrever": RIGHT + "\n# from right to left\n",
     "leaves": "import os\nos._exit(0)\n",
     "hostile": RIGHT + FORGED.files["student.py"],
@@ -141,7 +142,7 @@ def test_every_submission_is_dealt_with(undisturbed: Path) -> None:
 
 def test_what_is_alike_is_graded_once(undisturbed: Path) -> None:
     told = json.loads((undisturbed / "summary.json").read_text())
-    assert (told["total"], told["graded"], told["known"]) == (8, 5, 1)
+    assert (told["total"], told["graded"], told["known"]) == (9, 5, 2)
     assert [one["id"] for one in told["not_gradable"]] == ["empty", "torn"]
     assert told["held"] == []
 
@@ -162,7 +163,7 @@ def test_the_same_command_again_grades_nothing(handed_in: Path, undisturbed: Pat
     before = rows(undisturbed)
     told = json.loads(graded(handed_in, undisturbed, "--resume", "--json").stdout)
     assert "per minute" not in (undisturbed / "index.html").read_text()
-    assert (told["graded"], told["known"]) == (0, 6)
+    assert (told["graded"], told["known"]) == (0, 7)
     assert rows(undisturbed) == before
 
 
@@ -171,18 +172,33 @@ def test_force_grades_again_and_fail_under_is_told(handed_in: Path, undisturbed:
     assert ran.returncode == 1
     assert "5 submissions graded in" in (undisturbed / "index.html").read_text()
     told = json.loads(ran.stdout)
-    assert (told["graded"], told["known"]) == (5, 1)
+    assert (told["graded"], told["known"]) == (5, 2)
+
+
+@pytest.mark.parametrize("place", [".", "ada"])
+def test_results_do_not_lie_among_the_hand_ins_as_one(handed_in: Path, place: str) -> None:
+    before = sorted(handed_in.rglob("*"))
+    ran = graded(handed_in, handed_in / place)
+    assert ran.returncode == 2
+    assert "Name a folder of its own" in ran.stderr
+    assert sorted(handed_in.rglob("*")) == before
+
+
+def test_results_of_a_batch_that_was_ended_at_once_are_gone_on_with(tmp_path: Path) -> None:
+    write(tmp_path, {"ada/warmup.py": RIGHT, "out/sources/canvas/x": ""})
+    ran = graded(tmp_path, tmp_path / "out", "--dry-run")
+    assert (ran.returncode, ran.stdout.splitlines()[0]) == (0, "1 of 1 would be graded")
 
 
 def test_a_plan_writes_nothing(handed_in: Path, undisturbed: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     ran = graded(handed_in, out, "--dry-run")
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.startswith("5 of 8 would be graded")
+    assert ran.stdout.startswith("5 of 9 would be graded")
     assert not out.exists()
-    assert graded(handed_in, undisturbed, "--dry-run").stdout.startswith("0 of 8")
+    assert graded(handed_in, undisturbed, "--dry-run").stdout.startswith("0 of 9")
     detected = graded(handed_in, out, "--detect")
-    assert detected.stdout.startswith("folder: 8 submissions")
+    assert detected.stdout.startswith("folder: 9 submissions")
     assert "\u202e" not in detected.stdout
 
 
@@ -198,7 +214,8 @@ def test_the_terms_of_the_course_are_applied(tmp_path: Path) -> None:
         tmp_path / "course",
         {
             "grader.yaml": COURSE + "late: {percent_per_day: 10}\n",
-            "students.yaml": 'adjustments: {ada: {sums: [{points: -3, reason: "a fee"}]}}\n',
+            "students.yaml": 'adjustments: {ada: {sums: [{points: -3, reason: "a fee"}]}}\n'
+            "extensions: {adda: {sums: {due: 2026-10-01 12:00}}}\n",
         },
     ).root
     write(tmp_path / "class", {"ada/work.py": REFERENCE})
@@ -211,6 +228,11 @@ def test_the_terms_of_the_course_are_applied(tmp_path: Path) -> None:
     report = json.loads((out / "reports" / "sums" / "ada.json").read_text())
     assert (report["score"], report["standing"]["score"]) == (40, 37)
     assert "a fee" in (out / "reports" / "sums" / "ada.html").read_text()
+    assert "nobody here has the id adda" in ran.stderr
+    assert "not in this source" not in ran.stderr
+    (tmp_path / "class" / "ada").rename(tmp_path / "class" / "emmy")
+    ran = subprocess.run(line, capture_output=True, text=True, env=environment)
+    assert "not in this source, and kept as graded before: ada" in ran.stderr
 
 
 def test_a_mistaken_command_line_makes_no_folder(handed_in: Path, tmp_path: Path) -> None:
@@ -291,9 +313,10 @@ def test_what_comes_while_a_source_is_watched_is_graded(tmp_path: Path) -> None:
         assert line.endswith("/100\n")
     finally:
         batch.send_signal(signal.SIGINT)
-        batch.communicate(timeout=60)
+        _, said = batch.communicate(timeout=60)
         late.cancel()
     assert batch.returncode == 130
+    assert "2 of 2 are done" in said
     assert [row.hand_in.id for row in rows(tmp_path / "out")] == ["ada", "emmy"]
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from drawn import PROJECT
 
 from grader.batch import sources
 
@@ -123,8 +128,8 @@ def test_a_git_that_points_elsewhere_is_no_repository(tmp_path: Path) -> None:
     (tmp_path / "in" / "ada").mkdir()
     (tmp_path / "in" / "ada" / ".git").write_text(f"gitdir: {elsewhere / '.git'}\n")
     found = sources.read(tmp_path / "in", scratch=tmp_path / "scratch")
-    assert [h.id for h in found.hand_ins] == ["emmy", "kurt"]
-    assert any("ada" in line for line in found.warnings)
+    assert [h.id for h in found.hand_ins if not h.problem] == ["emmy", "kurt"]
+    assert "no git repository" in found.hand_ins[0].problem
 
 
 def test_clones_are_graded_as_they_lie_where_nothing_may_be_written(tmp_path: Path) -> None:
@@ -158,5 +163,127 @@ def test_a_list_of_addresses_is_cloned(tmp_path: Path) -> None:
     assert (Path(ada.path) / "warmup.py").read_text() == "mine"
     assert (Path(emmy.path) / "warmup.py").read_text() == "hers"
     assert "could not be cloned" in gone.problem
+    assert "does not appear to be a git repository" in gone.problem
     again = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch")
     assert again == found
+
+
+def test_what_is_no_repository_among_clones_is_told_and_not_lost(tmp_path: Path) -> None:
+    for name in ("emmy", "kurt"):
+        repository(tmp_path / "in" / name, "given")
+    (tmp_path / "in" / "ada").mkdir()
+    (tmp_path / "in" / "ada" / "warmup.py").write_text("mine")
+    (tmp_path / "in" / "hedy.zip").write_bytes(b"PK")
+    (tmp_path / "in" / "README.txt").write_text("the class")
+    found = sources.read(tmp_path / "in", scratch=tmp_path / "scratch")
+    problems = {h.id: h.problem for h in found.hand_ins}
+    told = "this is no git repository"
+    assert problems == {"ada": told, "emmy": "", "hedy": told, "kurt": ""}
+
+
+def test_a_time_in_no_calendar_is_one_note(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "in" / "ada", "given", "mine")
+    raw = git(folder, "cat-file", "commit", "main")
+    words = [re.sub(r"> \d+ ", "> 99999999999999 ", line) for line in raw.splitlines()]
+    (tmp_path / "commit").write_text("\n".join(words) + "\n")
+    made = git(folder, "hash-object", "-t", "commit", "-w", str(tmp_path / "commit")).strip()
+    git(folder, "update-ref", "refs/heads/main", made)
+    (hand_in,) = sources.read(tmp_path / "in", scratch=tmp_path / "scratch").hand_ins
+    assert (hand_in.received, hand_in.problem) == ("", "")
+    assert any("99999999999999" in note for note in hand_in.notes)
+
+
+def test_the_end_of_a_shallow_clone_is_not_taken_for_what_was_handed_out(tmp_path: Path) -> None:
+    whole = repository(tmp_path / "ada", "given", "mine")
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{whole}", str(tmp_path / "in" / "ada"))
+    git(tmp_path / "in" / "ada", "checkout", "-q", "-b", "try")
+    commit(tmp_path / "in" / "ada", "a try", 9)
+    git(tmp_path / "in" / "ada", "checkout", "-q", "main")
+    found = sources.read(tmp_path / "in", scratch=tmp_path / "scratch")
+    (hand_in,) = found.hand_ins
+    assert (Path(hand_in.path) / "warmup.py").read_text() == "mine"
+    assert any("shallow" in line and "try" in line for line in found.warnings)
+
+
+def test_work_that_was_not_pushed_counts_and_what_was_pushed_over_it_does(tmp_path: Path) -> None:
+    given = repository(tmp_path / "given", "given")
+    for name in ("ada", "emmy"):
+        git(tmp_path, "clone", "-q", f"file://{given}", str(tmp_path / "in" / name))
+        commit(tmp_path / "in" / name, f"of {name}", 3)
+    # Emmy's branch was pushed by force from elsewhere and fetched here.
+    git(given, "commit", "-q", "--amend", "-m", "other", day=4)
+    commit(given, "forced", 5)
+    git(tmp_path / "in" / "emmy", "fetch", "-q")
+    ada, emmy = sources.read(tmp_path / "in", scratch=tmp_path / "scratch").hand_ins
+    assert (Path(ada.path) / "warmup.py").read_text() == "of ada"
+    assert (Path(emmy.path) / "warmup.py").read_text() == "forced"
+
+
+def test_repositories_of_one_name_are_told_apart_by_their_owners(tmp_path: Path) -> None:
+    for name in ("ada", "emmy"):
+        repository(tmp_path / name / "work", name)
+    lines = [f"file://{tmp_path}/{name}/work" for name in ("ada", "emmy")]
+    for order in (lines, lines[::-1], [*lines[1:], "n" * 300, *lines[:1]]):
+        (tmp_path / "class.txt").write_text("\r\n".join(order), encoding="utf-8-sig")
+        found = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch")
+        kept = {h.id: h for h in found.hand_ins if not h.problem}
+        assert sorted(kept) == ["work-ada", "work-emmy"]
+        for name in ("ada", "emmy"):
+            path = Path(kept[f"work-{name}"].path)
+            assert (path / "warmup.py").read_text() == name
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_ends_the_batch_waits_for_no_server(tmp_path: Path, number: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # which never answers
+        (tmp_path / "class.txt").write_text(f"http://127.0.0.1:{server.getsockname()[1]}/ada.git\n")
+        line = [sys.executable, "-m", "grader", "batch", "warmup", str(tmp_path / "class.txt")]
+        batch = subprocess.Popen([*line, "--out", str(tmp_path / "out"), "--course", str(PROJECT)])
+        server.settimeout(60)
+        connected, _ = server.accept()
+        with connected:
+            batch.send_signal(number)
+            assert batch.wait(20) == 130
+    assert not list((tmp_path / "out" / "sources" / "clones").iterdir())
+
+
+def test_a_list_may_be_utf_16_and_an_empty_one_is_told(tmp_path: Path) -> None:
+    repository(tmp_path / "hw-ada", "mine")
+    path = tmp_path / "class.txt"
+    for lines in ("hw-ada\r\n", f"file://{tmp_path}/hw-ada\r\n"):
+        path.write_text(lines, encoding="utf-16")
+        (hand_in,) = sources.read(path, scratch=tmp_path / "scratch").hand_ins
+        assert (hand_in.id, hand_in.problem) == ("hw-ada", "")
+    path.write_text("# nobody yet\n")
+    found = sources.read(path)
+    assert (found.hand_ins, "lists no submission" in found.warnings[0]) == ((), True)
+
+
+def test_a_link_in_a_class_is_no_hand_in(tmp_path: Path) -> None:
+    repository(tmp_path / "elsewhere", "a secret")
+    repository(tmp_path / "in" / "ada", "mine")
+    (tmp_path / "in" / "emmy").symlink_to(tmp_path / "elsewhere")
+    for scratch in (tmp_path / "scratch", None):
+        found = sources.read(tmp_path / "in", scratch=scratch)
+        problems = {h.id: h.problem for h in found.hand_ins}
+        assert ("link" in problems["emmy"], problems["ada"]) == (True, "")
+    (tmp_path / "class.txt").write_text("in/emmy\n")
+    (listed,) = sources.read(tmp_path / "class.txt").hand_ins
+    assert not listed.problem
+
+
+def test_an_address_that_does_not_answer_any_more_costs_nobody_what_was_graded(
+    tmp_path: Path,
+) -> None:
+    address = f"file://{repository(tmp_path / 'ada', 'mine')}"
+    (tmp_path / "class.txt").write_text(address)
+    (before,) = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch").hand_ins
+    (tmp_path / "ada").rename(tmp_path / "away")
+    found = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch")
+    (after,) = found.hand_ins
+    assert (after.path, after.problem) == (before.path, "")
+    assert any("cloned before" in line for line in found.warnings)
+    # Another address of that name is another repository.
+    (tmp_path / "class.txt").write_text(f"file://{tmp_path}/other/ada")
+    (other,) = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch").hand_ins
+    assert "could not be cloned" in other.problem

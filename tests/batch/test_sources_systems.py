@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader.batch import sources
-from grader.errors import UsageError
+from grader.errors import NotGradable, UsageError
 from grader.intake import MAX_ARCHIVE, read_submission
 
 METADATA = """\
@@ -21,6 +21,7 @@ submission_11:
     :email: ada@example.org
   - :name: Emmy Noether
     :sid: '0102'
+    :email: =
   :created_at: 2026-10-01 21:59:00.123456789 Z
   :score: 3.0
   :history:
@@ -37,6 +38,7 @@ submission_12:
       name: UTC
 submission_13:
   :submitters: []
+  :created_at: 0001-01-01 00:00:00 +05:00
 ../evil:
   :submitters: []
 """
@@ -250,3 +252,117 @@ def test_a_folder_of_plain_names_is_still_a_folder(tmp_path: Path) -> None:
     for name in ("ada_1_2_x", "module_2_3_x", "emmy"):
         work(tmp_path / "in" / name)
     assert sources.read(tmp_path / "in").kind == "folder"
+
+
+def test_what_was_written_to_canvas_in_place_of_a_file_is_a_hand_in(tmp_path: Path) -> None:
+    files = {
+        "lovelaceada_12_34_w.zip": zipped({"warmup.py": b""}),
+        "noetheremmy_LATE_56_text.html": b"<p>see my page",
+        "gödelkurt_78_link.html": b"<a href='https://example.org'>",
+    }
+    (tmp_path / "s.zip").write_bytes(zipped(files))
+    found = sources.read(tmp_path / "s.zip", scratch=tmp_path / "scratch")
+    by_student = {h.students[0].id: h for h in found.hand_ins}
+    assert (found.kind, sorted(by_student), found.warnings) == ("canvas", ["12", "56", "78"], ())
+    assert "a text" in by_student["56"].problem
+    assert any("late" in note for note in by_student["56"].notes)
+    assert "an address" in by_student["78"].problem
+
+
+def test_files_of_one_name_are_all_kept(tmp_path: Path) -> None:
+    files = {
+        "noetheremmy_7_10_warmup-1.py": b"x = 2\n",
+        "noetheremmy_7_9_warmup.py": b"x = 1\n",
+        "noetheremmy_7_11_warmup.py": b"x = 3\n",
+    }
+    (tmp_path / "s.zip").write_bytes(zipped(files))
+    (hand_in,) = sources.read(tmp_path / "s.zip", scratch=tmp_path / "scratch").hand_ins
+    kept = {p.name: p.read_text() for p in Path(hand_in.path).iterdir()}
+    assert kept == {
+        "warmup.py": "x = 1\n",
+        "warmup-1.py": "x = 2\n",
+        "noetheremmy_7_11_warmup.py": "x = 3\n",
+    }
+
+
+@pytest.mark.parametrize(
+    "pattern", ["noetheremmy_7_{}_{}", "Emmy Noether_7_assignsubmission_file_/{1}"]
+)
+def test_a_report_beside_the_archive_is_no_matter(tmp_path: Path, pattern: str) -> None:
+    files = {
+        pattern.format(1, "report.pdf"): b"%PDF",
+        pattern.format(2, "w.zip"): zipped({"warmup.py": b"x = 1\n"}),
+    }
+    (tmp_path / "s.zip").write_bytes(zipped(files))
+    (hand_in,) = sources.read(tmp_path / "s.zip", scratch=tmp_path / "scratch").hand_ins
+    assert read_submission(Path(hand_in.path), ["warmup"]).files == {"warmup.py": b"x = 1\n"}
+    assert any("report.pdf was not looked at" in note for note in hand_in.notes)
+    files[pattern.format(3, "warmup.py")] = b"x = 2\n"
+    (tmp_path / "t.zip").write_bytes(zipped(files))
+    (hand_in,) = sources.read(tmp_path / "t.zip", scratch=tmp_path / "scratch").hand_ins
+    assert read_submission(Path(hand_in.path), ["warmup"]).files == {"warmup.py": b"x = 2\n"}
+
+
+class Unsaid(zipfile.ZipInfo):
+    """An entry whose name is UTF-8 without the flag that says so, as the Finder writes it."""
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:
+        return self.filename.encode(), self.flag_bits & ~0x800
+
+
+@pytest.mark.parametrize("around", ["", "down/"])
+def test_names_in_utf_8_are_read_where_the_zip_does_not_say_so(tmp_path: Path, around: str) -> None:
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        name = f"{around}Kurt Gödel 王芳_7_assignsubmission_file_/warmup.py"
+        archive.writestr(Unsaid(name), b"x = 1\n")
+    found = sources.read(tmp_path / "s.zip", scratch=tmp_path / "scratch")
+    assert found.kind == "moodle"
+    assert [(h.students[0].id, h.students[0].name) for h in found.hand_ins] == [
+        ("7", "Kurt Gödel 王芳")
+    ]
+
+
+def test_an_archive_that_cannot_be_opened_and_a_notebook_are_hand_ins(tmp_path: Path) -> None:
+    work(tmp_path / "in" / "ada")
+    for name in ("emmy.rar", "hedy.7z", "kurt.py.gz", "pat.ipynb", "notes.txt", "mary.py"):
+        (tmp_path / "in" / name).write_bytes(b"something")
+    found = sources.read(tmp_path / "in")
+    assert [h.id for h in found.hand_ins] == ["ada", "emmy", "hedy", "kurt-py", "mary", "pat"]
+    (line,) = found.warnings
+    assert "notes.txt" in line
+    told = {}
+    for hand_in in found.hand_ins[1:]:
+        with pytest.raises(NotGradable) as error:
+            read_submission(Path(hand_in.path), ["warmup"])
+        told[hand_in.id] = str(error.value)
+    assert "named warmup.py" in told.pop("mary")
+    assert all("expected a folder, a zip or a tar" in told[name] for name in ("emmy", "hedy"))
+
+
+def test_what_a_download_has_lost_costs_nobody_a_point(tmp_path: Path) -> None:
+    files = {
+        "ada/warmup.py": b"payload one",
+        "emmy/warmup.py": b"x = 1\n",
+        "Kurt_1_assignsubmission_file_/warmup.py": b"x = 2\n",
+    }
+    data = zipped(files).replace(b"payload one", b"payload two")
+    (tmp_path / "s.zip").write_bytes(data)
+    found = sources.read(tmp_path / "s.zip", scratch=tmp_path / "scratch")
+    problems = {h.id: h.problem for h in found.hand_ins}
+    assert "warmup.py was left out: it is damaged in the download" in problems.pop("ada")
+    assert set(problems.values()) == {""}
+    (tmp_path / "s.zip").write_bytes(zipped(files))
+    again = sources.read(tmp_path / "s.zip", scratch=tmp_path / "scratch")
+    assert {h.problem for h in again.hand_ins} == {""}
+
+
+def test_an_archive_of_a_class_that_cannot_be_unpacked_is_told_as_such(tmp_path: Path) -> None:
+    whole = zipped({"ada/warmup.py": b"x = 1\n"})
+    locked = whole.replace(b"PK\x03\x04\x14\x00\x00\x00", b"PK\x03\x04\x14\x00\x01\x00")
+    locked = locked.replace(b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01")
+    told = {"cut.zip": (whole[:60], "its end is missing"), "locked.zip": (locked, "is encrypted")}
+    told["class.tar.gz"] = (b"\x1f\x8b", "Unpack this")
+    for name, (data, said) in told.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(UsageError, match=said):
+            sources.read(tmp_path / name, scratch=tmp_path / "scratch")

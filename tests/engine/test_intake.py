@@ -223,7 +223,10 @@ def test_what_is_no_submission_is_refused_with_what_to_do(tmp_path: Path) -> Non
     assert "--submission DIR" in message
     other = write(tmp_path / "other", {"wrok.py": WORK})
     assert "only wrok.py" in refused(other)
-    assert "expected a folder, a zip or a tar" in refused(other / "wrok.py")
+    assert "has to be named work.py" in refused(other / "wrok.py")
+    assert "expected a folder, a zip or a tar" in refused(
+        write(other, {"work.rar": "x"}) / "work.rar"
+    )
     assert "no work/ or work.py" in refused(zipped(tmp_path / "e.zip", {}))
     assert "(it is empty)" in refused(tmp_path / "empty")
     cased = write(tmp_path / "cased", {"Work.py": WORK})
@@ -493,7 +496,7 @@ def test_nothing_is_written_beside_the_submission(tmp_path: Path) -> None:
 def test_one_file_of_the_expected_name_is_a_submission_of_its_own(tmp_path: Path) -> None:
     folder = write(tmp_path / "folder", {"work.py": WORK, "beside.py": WORK})
     assert taken(folder / "work.py").files == {"work.py": WORK}
-    assert "expected a folder" in refused(folder / "beside.py")
+    assert "has to be named work.py" in refused(folder / "beside.py")
     (folder / "work.py").write_bytes(bytes(intake.MAX_FILE + 1))
     assert "more than 4 MiB" in refused(folder / "work.py")
 

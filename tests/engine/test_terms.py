@@ -122,6 +122,18 @@ def test_which_attempts_count(counts: str, limit: int, chosen: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("counts", "limit", "chosen"), [("latest", 0, "own"), ("latest", 1, "ours")]
+)
+def test_attempts_of_ones_own_and_of_a_group_are_ordered_by_time(
+    counts: str, limit: int, chosen: str
+) -> None:
+    terms = Terms({"m": Dates(DUE)}, Late(), Attempts(limit, counts))
+    works = [Work("ours", "m", 6, 10, after(-60), 2), Work("own", "m", 3, 10, after(-5), 1)]
+    found = settle_all(terms, "ada", works)
+    assert [key for key, one in found.items() if one.counts] == [chosen]
+
+
+@pytest.mark.parametrize(
     ("agreed", "said"),
     [
         ("extensions: {ada: {sums: {reason: ill}}}", "give one of `due` and `days`"),
