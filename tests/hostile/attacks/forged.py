@@ -147,6 +147,13 @@ ATTACKS = [
         *ENDED,
     ),
     attack(
+        "notes without end",
+        "sends replies full of small values, which take our memory and our time to read",
+        "more = [frame({'d': {'id': worker()[1]['id'], 'first': 0, 'answers': [], 'done': False, 'j': [[]] * 400_000}})]\n"
+        "for _ in range(60): put(more[0])\nreturn honest(ctx, d)",
+        *ENDED,
+    ),
+    attack(
         "a header that is too deep",
         "makes the reader of JSON recurse",
         "put(frame(b'[' * 100_000 + b']' * 100_000))\nreturn honest(ctx, d)",
