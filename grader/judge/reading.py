@@ -46,7 +46,8 @@ RUNS_TEXT = frozenset(
 RUNS_ELSE = frozenset({
     "marshal.loads", "types.CodeType", "types.FunctionType", "os.system", "os.popen",
     "subprocess.run", "subprocess.Popen", "subprocess.check_output", "subprocess.call",
-    "runpy.run_path",
+    "runpy.run_path", "runpy.run_module", "importlib.util.spec_from_file_location",
+    "importlib.machinery.SourceFileLoader", "importlib.machinery.SourcelessFileLoader",
 })  # fmt: skip
 IMPORTS_BY_NAME = frozenset(
     ("__import__", "importlib.import_module", "importlib.__import__", "builtins.__import__")
@@ -398,6 +399,7 @@ class Reader:
                     self.parsed[file.module] = file
                     # Also neighbours outside of the expected package: Python imports them all the same.
                     names = [*file.aliases.values(), *file.stars, *(i[0] for i in file.imports)]
+                    names += self._by_name(file)
                     waiting += [name.split(".")[0] for name in names]
         beside = [self._parse(path) for top in also if top not in seen for path in self._of(top)]
         self.beside = [file for file in beside if file is not None]
@@ -408,6 +410,17 @@ class Reader:
                 self.classes.setdefault(name, []).append(file)
             for function in file.functions:
                 self.named.setdefault(function.name, []).append(function)
+
+    def _by_name(self, file: _File) -> list[str]:
+        """The modules that a file imports by a call, where their names can be read."""
+        found: list[str] = []
+        for function in file.functions:
+            for call in function.calls:
+                if time.process_time() > self.until:
+                    return found
+                if call.args and self.dotted(file, call.func) in IMPORTS_BY_NAME:
+                    found.append(_text(function, call.args[0]) or "")
+        return found
 
     def _of(self, top: str) -> list[str]:
         """The Python files of one top-level name."""

@@ -226,9 +226,9 @@ class Session:
             answers += [frame for frame in frames if isinstance(frame, bytes)]
             if isinstance(part.get("cpu"), float) and 0.0 <= part["cpu"] < math.inf:
                 cpu = part["cpu"]
-        if len(answers) > len(cases):
-            self.close()
-            return Reply([], End.PROTOCOL, "more answers than cases")
+            if len(answers) > len(cases):
+                self.close()
+                return Reply([], End.PROTOCOL, "more answers than cases")
         longest = seconds + self.compile_seconds
         return Reply(answers, end, detail, min(cpu, longest * 10))
 

@@ -690,6 +690,18 @@ def test_code_that_reaches_for_what_runs_it_is_seen(line: str) -> None:
     assert read({"student.py": b"x = 1", "tests/test_student.py": line.encode()}, ["student"]) == []
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["__import__('helper')", "import importlib as i\nx = i.import_module('hel' + 'per')"],
+)
+def test_a_neighbour_that_is_imported_by_a_call_is_read(line: str) -> None:
+    files = {"student.py": line.encode(), "helper.py": b"import torch, gc\n"}
+    assert {(f.kind, f.where) for f in read(files, ["student"])} == {
+        ("foreign_autodiff", "helper.py:1"),
+        ("hidden_code", "helper.py:1"),
+    }
+
+
 def test_what_homework_needs_does_not_reach_too_far() -> None:
     source = (
         b"import inspect, sys\nfrom numba.core.errors import NumbaWarning\nfrom numba.core import types\n"

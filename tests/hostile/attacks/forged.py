@@ -74,6 +74,15 @@ ATTACKS = [
         *ENDED,
     ),
     attack(
+        "more answers than cases, and then others",
+        "answers what was not asked, and hides that behind a part in the wrong order",
+        """
+        put(part([[0.0, 0.0]] * (len(worker()[1]["cases"]) + 3), done=False) + part([[0.0, 0.0]], first=1))
+        return honest(ctx, d)
+        """,
+        *ENDED,
+    ),
+    attack(
         "frames in a frame that are none",
         "sends answers that cannot be read",
         "put(part([b'\\xff' * 40] * len(worker()[1]['cases'])))\ntime.sleep(0.2)",
