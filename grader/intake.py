@@ -8,15 +8,17 @@ No file of a submission is ever written, imported or run here.
 from __future__ import annotations
 
 import bz2
+import functools
 import gzip
 import lzma
+import math
 import os
 import stat
 import tarfile
+import time
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple, NoReturn
 
@@ -29,9 +31,16 @@ MAX_FILE = 4 << 20
 MAX_TOTAL = 32 << 20
 MAX_FILES = 2_000
 MAX_ENTRIES = 50_000
+MAX_LISTED = 250_000  # entries of an archive, those of packed environments included
 MAX_ARCHIVE = 256 << 20
 MAX_UNPACKED = 256 << 20  # of a tar, which has to be unpacked as a whole to be read
 MAX_DEPTH = 12
+MAX_FOLDERS_DEEP = 100  # folders in folders, also where no file is in them
+MAX_DIRECTORY = 32 << 20  # bytes of a zip file's list of its entries, which is read as a whole
+MAX_EXTENDED = (
+    32 << 10
+)  # bytes of a tar file's extended header: they are searched in time that grows with their square
+ARCHIVE_SECONDS = 20.0  # processor time in which a tar file is read; honest ones take one
 LEVELS = 3  # that are searched for the folder to grade
 SKIPPED_FOLDERS = frozenset(
     [
@@ -49,6 +58,13 @@ SKIPPED_FOLDERS = frozenset(
         ".vscode",
         "__MACOSX",
     ]
+)
+EXTENDED = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
 )
 SKIPPED_SUFFIXES = (".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib", ".pth", ".nbi", ".nbc")
 
@@ -284,6 +300,10 @@ def wanted_on_disk(root: Path, expects: Sequence[str]) -> list[str]:
         elif top in expects and path.is_dir():
             for folder, folders, names in os.walk(path, onerror=unreadable, followlinks=False):
                 entries_seen += len(folders) + len(names)
+                if folder.count(os.sep) - str(path).count(os.sep) > MAX_FOLDERS_DEEP:
+                    raise NotGradable(
+                        f"{top}/ has folders that lie more than {MAX_FOLDERS_DEEP} deep. Remove them"
+                    )
                 if entries_seen > MAX_ENTRIES:
                     raise NotGradable(
                         f"{top}/ holds more than {MAX_ENTRIES} entries. Leave out what is no code"
@@ -327,7 +347,10 @@ def read_zip(path: Path, expects: Sequence[str], also: Sequence[str] = ()) -> Su
             raise NotGradable(
                 f"{path}: the zip file has more than {MAX_ARCHIVE >> 20} MiB. Leave out data and environments"
             )
-        with zipfile.ZipFile(path) as archive:
+        with open(path, "rb") as raw:
+            directory: Any = _Directory(raw, path)
+            archive = zipfile.ZipFile(directory)
+            directory.most = MAX_ARCHIVE
             return _from_zip(path, archive, expects, also)
     except (
         zipfile.BadZipFile,
@@ -348,6 +371,24 @@ def read_zip(path: Path, expects: Sequence[str], also: Sequence[str] = ()) -> Su
         raise NotGradable(
             f"{path}: this zip file cannot be unpacked ({error}). Make it again"
         ) from error
+
+
+class _Directory:
+    """A file that ends a reader who would read more than `most` bytes of it at once: a zip file's list of
+    entries is read in one go, and takes some ten times its size."""
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self.file = file
+        self.path = path
+        self.most = MAX_DIRECTORY
+        self.tell, self.seek, self.seekable = file.tell, file.seek, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        if size > self.most:
+            raise NotGradable(
+                f"{self.path}: the zip file has very many entries. Leave out what is no code"
+            )
+        return self.file.read(size)
 
 
 class Entry(NamedTuple):
@@ -398,6 +439,27 @@ def tar_opener(path: Path) -> Callable[[IO[bytes]], IO[bytes]] | None:
         if head.startswith(magic):
             return opener
     return (lambda raw: raw) if head[257:262] == b"ustar" else None
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar file. Raises NotGradable where reading on would take its author's reader long."""
+
+    archive = Path()
+    until = math.inf
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Any:
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in EXTENDED and header.size > MAX_EXTENDED:
+            raise NotGradable(
+                f"{cls.archive}: an entry of the tar file has more than {MAX_EXTENDED >> 10} KiB of attributes. "
+                "Make a zip file instead"
+            )
+        if time.process_time() > cls.until:
+            raise NotGradable(
+                f"{cls.archive}: the tar file takes too long to read. Make a zip file instead"
+            )
+        return header
 
 
 class _Counted:
@@ -451,12 +513,14 @@ def read_tar(
             # Programs write the folder that they pack as `.`.
             name = member.name.removeprefix("./") if member.name != "." else ""
             if name:
-                yield Entry(name + "/" * (kind == "folder"), kind, partial(_first, data))
+                yield Entry(name + "/" * (kind == "folder"), kind, functools.partial(_first, data))
 
     try:
         with open(path, "rb") as raw, unpack(raw) as stream:
             counted: Any = _Counted(stream, path)
-            with tarfile.open(fileobj=counted, mode="r|") as archive:
+            until = time.process_time() + ARCHIVE_SECONDS
+            header = type("_Header", (_Header,), {"archive": path, "until": until})
+            with tarfile.open(fileobj=counted, mode="r|", tarinfo=header) as archive:
                 return _from_entries(path, "tar", entries(archive), expects, also)
     except NotGradable:
         raise
@@ -485,15 +549,17 @@ def _from_entries(
     """The submission in an archive. what: `zip` or `tar`."""
     names: dict[str, Entry] = {}
     counted = 0
-    for entry in entries:
+    for listed, entry in enumerate(entries):
         safe_name(entry.name, path, what)
         # An environment that somebody packed along with the code does no harm: nothing of it is read.
         counted += not any(part in SKIPPED_FOLDERS for part in entry.name.split("/"))
-        if counted > MAX_ENTRIES:
+        if counted > MAX_ENTRIES or listed >= MAX_LISTED:
+            most = MAX_ENTRIES if counted > MAX_ENTRIES else MAX_LISTED
             raise NotGradable(
-                f"{path}: the {what} file has more than {MAX_ENTRIES} entries. Leave out what is no code"
+                f"{path}: the {what} file has more than {most} entries. Leave out what is no code"
             )
-        name = entry.name.replace("\\", "/")
+        # `a//b` and `a/./b` are `a/b`, and would be one file where they are unpacked.
+        name = PurePosixPath(entry.name.replace("\\", "/")).as_posix()
         if name in names:
             raise NotGradable(f"{path}: the {what} file holds {name} twice. Make it again")
         if entry.kind != "folder":
@@ -593,13 +659,19 @@ def _count(files: dict[str, bytes], name: str, data: bytes, total: int) -> int:
     if len(PurePosixPath(name).parts) > MAX_DEPTH:
         raise NotGradable(f"{name} lies more than {MAX_DEPTH} folders deep")
     folded = unicodedata.normalize("NFC", name)
+    alike = _without_case(folded)
     for known in files:
-        if known != folded and known.casefold() == folded.casefold():
+        if known != folded and _without_case(known) == alike:
             raise NotGradable(f"{known} and {name} differ only in case: rename one of them")
         if known.startswith(f"{folded}/") or folded.startswith(f"{known}/"):
             raise NotGradable(f"{known} and {name} cannot both be there")
     files[folded] = data
     return total
+
+
+@functools.lru_cache(maxsize=2 * MAX_FILES)
+def _without_case(name: str) -> str:
+    return name.casefold()
 
 
 def absent(files: Iterable[str], also: Sequence[str]) -> list[str]:

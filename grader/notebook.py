@@ -15,12 +15,17 @@ import msgspec
 
 from grader.box.notebook import CELL, MARK
 from grader.errors import NotGradable
+from grader.parsing import hard
 
 MAX_NOTEBOOK = 64 << 20  # bytes, most of which are pictures in outputs
+MAX_CODE = 4 << 20  # characters of all code cells
+MOST_READ_AGAIN = (
+    4 << 20
+)  # characters of cells that are parsed anew after a line of IPython was left out of them
 # Cell magics whose cell is Python all the same. Every other one hands the cell to something else.
 _PYTHON_CELLS = frozenset({"capture", "memit", "mprun", "prun", "time", "timeit", "lprun", "python", "python3"})  # fmt: skip
 # A line of IPython: `!ls`, `%time x`, `?f`, `f?`, `names = !ls`, `took = %timeit f()`.
-_LINE = re.compile(r"\s*(?:[!%?].*|[\w., ]+=\s*[!%]\s*\w.*|[%\w.\[\]]+\?{1,2}\s*)$")
+_LINE = re.compile(r"(?:[!%?].*|[\w., ]+=\s*[!%]\s*\w.*|[%\w.\[\]]+\?{1,2}\s*)$")
 _DIRECTIVES = re.compile(r"^\s*(?:#.*)?$")
 MOST_CELLS = 5_000
 MOST_TOLD = 5
@@ -82,6 +87,10 @@ def to_module(name: str, data: bytes) -> tuple[bytes, list[str]]:
         raise NotGradable(f"{name}: there is no code cell in it")
     if len(code) > MOST_CELLS:
         raise NotGradable(f"{name} has more than {MOST_CELLS} code cells")
+    if sum(map(len, code)) > MAX_CODE:
+        raise NotGradable(
+            f"{name} has more than {MAX_CODE >> 20} MiB of code. Leave out what is no code"
+        )
     return _joined(name, code)
 
 
@@ -90,8 +99,10 @@ def _joined(name: str, code: Sequence[str]) -> tuple[bytes, list[str]]:
     lines = [MARK + printable]
     dropped: list[int] = []
     left_out: list[str] = []
+    left = MOST_READ_AGAIN
     for number, text in enumerate(code, start=1):
-        kept, ipython, why = python(text)
+        kept, ipython, why = python(text, left)
+        left -= ipython * len(text)
         lines += [f"{CELL}{number}", *kept]
         dropped += [number] * ipython
         if why:
@@ -112,8 +123,10 @@ def _joined(name: str, code: Sequence[str]) -> tuple[bytes, list[str]]:
     return ("\n".join(lines) + "\n").encode("utf-8", "replace"), notes
 
 
-def python(text: str) -> tuple[list[str], int, str]:
+def python(text: str, most: int = MOST_READ_AGAIN) -> tuple[list[str], int, str]:
     """A cell's lines that are Python, how many lines of IPython were left out, and why all of them were.
+
+    most: characters that may be parsed again because of such lines.
 
     There are always as many lines as the cell has: one that is left out is `pass` at its indentation, one of a
     cell that is left out a bare comment sign.
@@ -132,13 +145,22 @@ def python(text: str) -> tuple[list[str], int, str]:
         ipython += 1
     if "\0" in text:
         return ["#"] * len(lines), 0, "it holds a null byte"
+    why = hard(text.encode("utf-8", "replace"))
+    if why:
+        return ["#"] * len(lines), 0, f"it is {why} to be read"
     for _ in range(len(lines) + 1):
         fault = _fault("\n".join(lines))
         if fault is None:
             return lines, ipython, ""
         at, said = fault
-        if not 0 <= at < len(lines) or not _LINE.match(lines[at]):
+        if not 0 <= at < len(lines) or not _LINE.match(lines[at].lstrip()):
             break
+        if (most := most - len(text)) < 0:
+            return (
+                ["#"] * len(lines),
+                ipython,
+                "it has too many lines for the shell or the notebook",
+            )
         # A command goes on where its line ends in a backslash.
         indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
         more = lines[at].rstrip().endswith("\\")

@@ -409,11 +409,13 @@ def keep_watching(
 def marks(hand_in: HandIn) -> frozenset[tuple[str, int, int]]:
     """What changes when a hand-in does: its files with their sizes and times."""
     seen = set()
-    for folder, _, names in os.walk(hand_in.path):
-        for name in names:
-            with contextlib.suppress(OSError):
-                at = os.stat(os.path.join(folder, name))
-                seen.add((os.path.join(folder, name), at.st_size, at.st_mtime_ns))
+    # Folders that lie a thousand deep are refused where they are taken in.
+    with contextlib.suppress(RecursionError):
+        for folder, _, names in os.walk(hand_in.path):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    at = os.stat(os.path.join(folder, name))
+                    seen.add((os.path.join(folder, name), at.st_size, at.st_mtime_ns))
     with contextlib.suppress(OSError):
         at = os.stat(hand_in.path)
         seen.add(("", at.st_size, at.st_mtime_ns))

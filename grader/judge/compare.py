@@ -106,8 +106,11 @@ def shares(expected: Any, observed: Any, tolerance: Tolerance, slack: Any) -> Mi
         if outside is not None or not np.isfinite(found).all():
             return whole
         room = tolerance.absolute / abs(upstream) + tolerance.relative
-        parts = found[largest] / upstream
-        if (parts < -room).any() or abs(float(parts.sum()) - 1.0) > room * len(parts):
+        with np.errstate(all="ignore"):
+            parts = found[largest] / upstream
+            total = float(parts.sum())
+        # Not "greater than": the sum of infinities may be no number.
+        if (parts < -room).any() or not abs(total - 1.0) <= room * len(parts):
             said = f"{upstream!r} for the largest cell"
             if largest.sum() > 1:
                 said = f"{upstream!r} for one of the largest cells, for each, or shared among them"

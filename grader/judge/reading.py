@@ -8,14 +8,19 @@ decides nothing: a finding says where and what, and which functions must run for
 from __future__ import annotations
 
 import ast
+import codecs
 import functools
+import io
 import re
 import time
+import tokenize
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
+
+from grader.parsing import LONGEST, hard
 
 # Top-level modules that differentiate, by rules or by numbers.
 FOREIGN = frozenset({
@@ -41,7 +46,8 @@ RUNS_TEXT = frozenset(
 RUNS_ELSE = frozenset({
     "marshal.loads", "types.CodeType", "types.FunctionType", "os.system", "os.popen",
     "subprocess.run", "subprocess.Popen", "subprocess.check_output", "subprocess.call",
-    "runpy.run_path",
+    "runpy.run_path", "runpy.run_module", "importlib.util.spec_from_file_location",
+    "importlib.machinery.SourceFileLoader", "importlib.machinery.SourcelessFileLoader",
 })  # fmt: skip
 IMPORTS_BY_NAME = frozenset(
     ("__import__", "importlib.import_module", "importlib.__import__", "builtins.__import__")
@@ -51,6 +57,7 @@ IMPORTS_BY_NAME = frozenset(
 # functions, every object there is, the memory, and how numba works inside.
 PRIES_IN = frozenset({"grader", "greenlet", "gc", "ctypes", "numba.core", "numba.cuda.simulator"})
 HARMLESS_IN = frozenset({"numba.core.types", "numba.core.errors"})
+DEEPEST = max(name.count(".") + 1 for name in PRIES_IN | HARMLESS_IN)
 PRIES_BY = frozenset({
     "sys._getframe", "sys._current_frames", "sys.settrace", "sys.setprofile", "sys.modules",
     "inspect.currentframe", "inspect.stack", "inspect.getouterframes",
@@ -68,11 +75,18 @@ _DIFFERENCE_NAME = re.compile(r"(grad_)?(central|finite|forward|numeric(al)?)_(d
 TABLE_KEYS = 8  # entries of a dict, or comparisons with a constant, that look like a table
 TABLE_NUMBERS = 64  # numbers in one list
 LONG_TEXT = 1000  # characters of a constant that may hold data
-LARGEST_FILE = 1 << 19
 LARGEST_SUM = 1 << 22  # bytes of all files together
+KEPT_FILE = (
+    1 << 16
+)  # bytes of a file whose tree is kept for the next submission that has it as well
 SECONDS = 5.0  # processor time for a whole submission; honest ones take some milliseconds
 LARGEST_STEP = 0.01
 SHORT = 120
+LONGEST_CHAIN = 50  # names in `a.b.c`, above which it is no name of anything
+MOST_TARGETS = 20  # names that one table is bound to
+MOST_PARTS = 2000  # of an expression that stands for a text
+# Ways to write a file down that no editor knows, and that Python takes minutes to read.
+SLOW_CODECS = frozenset({"punycode", "idna"})
 
 _SIGNS = frozenset({ast.Load, ast.Store, ast.Del})
 Place = tuple[
@@ -111,6 +125,7 @@ class _Function:
         self.outer = outer
         decorators = getattr(node, "decorator_list", [])
         self.first = min([d.lineno for d in decorators] + [getattr(node, "lineno", 1)])
+        self.place: Place = file.path, self.first
         self.inner: dict[str, _Function] = {}
         self.parameters: set[str] = set()
         self.assigned: dict[str, list[tuple[int, ast.expr]]] = {}
@@ -121,10 +136,6 @@ class _Function:
         self.complexes: list[tuple[int, str]] = []
         self.keys = 0  # comparisons with a constant number
         self.keys_at = 0
-
-    @property
-    def place(self) -> Place:
-        return self.file.path, self.first
 
     @property
     def asked_as(self) -> str:
@@ -186,6 +197,17 @@ class _File:
         return ".".join([*parts, node.module] if node.module else parts)
 
 
+def _codec(data: bytes) -> str:
+    """The codec that a file says it is written in, by Python's name for it; "" for one that Python does not
+    know, and where it cannot tell."""
+    lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    try:
+        named, _ = tokenize.detect_encoding(io.BytesIO(lines).readline)
+        return codecs.lookup(named).name
+    except (SyntaxError, LookupError, ValueError):
+        return ""
+
+
 @functools.lru_cache(maxsize=64)
 def _file(path: str, data: bytes) -> _File:
     """One file, read. Kept, because most of a class' files are those that the course gave."""
@@ -230,7 +252,8 @@ def _walk(file: _File, tree: ast.Module) -> None:
         _note(file, here, node, kind, bound)
         if kind in (ast.Assign, ast.AnnAssign) and here is file.top:
             targets = node.targets if kind is ast.Assign else [node.target]
-            bound = " ".join(t.id for t in targets if isinstance(t, ast.Name)) or bound
+            named = [t.id for t in targets if isinstance(t, ast.Name)]
+            bound = " ".join(named[:MOST_TARGETS]) or bound
         for field in node._fields:
             value = getattr(node, field, None)
             if type(value) is list:
@@ -340,6 +363,8 @@ def _names(node: Any) -> list[str]:
     """`a.b.c` as its parts; [] for what is no chain of names."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
+        if len(parts) == LONGEST_CHAIN:
+            return []  # each part of a long chain is looked at, so the time would grow with its square
         parts.append(node.attr)
         node = node.value
     if not isinstance(node, ast.Name):
@@ -374,6 +399,7 @@ class Reader:
                     self.parsed[file.module] = file
                     # Also neighbours outside of the expected package: Python imports them all the same.
                     names = [*file.aliases.values(), *file.stars, *(i[0] for i in file.imports)]
+                    names += self._by_name(file)
                     waiting += [name.split(".")[0] for name in names]
         beside = [self._parse(path) for top in also if top not in seen for path in self._of(top)]
         self.beside = [file for file in beside if file is not None]
@@ -384,6 +410,17 @@ class Reader:
                 self.classes.setdefault(name, []).append(file)
             for function in file.functions:
                 self.named.setdefault(function.name, []).append(function)
+
+    def _by_name(self, file: _File) -> list[str]:
+        """The modules that a file imports by a call, where their names can be read."""
+        found: list[str] = []
+        for function in file.functions:
+            for call in function.calls:
+                if time.process_time() > self.until:
+                    return found
+                if call.args and self.dotted(file, call.func) in IMPORTS_BY_NAME:
+                    found.append(_text(function, call.args[0]) or "")
+        return found
 
     def _of(self, top: str) -> list[str]:
         """The Python files of one top-level name."""
@@ -399,11 +436,16 @@ class Reader:
         if self.size > LARGEST_SUM or time.process_time() > self.until:
             self.unread.append((path, "one of too many to be read"))
             return None
-        if len(data) > LARGEST_FILE:
-            self.unread.append((path, f"{len(data) >> 10} KiB long, too long to be read"))
+        why = hard(data)
+        if why:
+            self.unread.append((path, f"{why} to be read"))
+            return None
+        codec = _codec(data)
+        if codec in SLOW_CODECS:
+            self.unread.append((path, f"written in {codec}, which takes too long to be read"))
             return None
         try:
-            return _file(path, data)
+            return (_file if len(data) <= KEPT_FILE else _file.__wrapped__)(path, data)
         except (SyntaxError, ValueError):
             return None  # Python will not run it either
         except (RecursionError, MemoryError):
@@ -424,6 +466,7 @@ class Reader:
         file = function.file
         yield from function.inner.values()
         for name in function.loads:
+            self.tick()
             step: _Function | None = function
             while step is not None and name not in step.inner:
                 step = step.outer
@@ -435,6 +478,7 @@ class Reader:
                 for star in file.stars:
                     yield from self.at(f"{star}.{name}")
         for attribute in function.attributes:
+            self.tick()
             parts = _names(attribute)
             if len(parts) < 2:
                 continue
@@ -488,7 +532,7 @@ class Reader:
                     seen.add(id(here))
                     found.setdefault(id(here), (here, set()))[1].add(root)
                     if id(here) not in edges:
-                        edges[id(here)] = list(self.reached(here))
+                        edges[id(here)] = list(dict.fromkeys(self.reached(here)))
                     waiting += edges[id(here)]
         return found
 
@@ -502,8 +546,11 @@ class Reader:
                 for finding in look():
                     found.append(finding)
                     self.tick()
+                self.tick()
         except _TooLong:
-            path = min(file.path for file in self.parsed.values())
+            path = (
+                min(file.path for file in self.parsed.values()) if self.parsed else min(self.files)
+            )
             what = (
                 f"not all could be read within {SECONDS:g} s: the files are made to be hard to read"
             )
@@ -595,7 +642,7 @@ class Reader:
             self.tick()
             file = function.file
             told = _told_roots(function, roots)
-            for line, what in quotients(function):
+            for line, what in quotients(function, self.tick):
                 yield _finding("differences", file, line, what + told, [function], roots)
             for call in function.calls:
                 name = self.dotted(file, call.func)
@@ -639,7 +686,7 @@ class Reader:
 def _pries(module: str) -> bool:
     """Whether a module is one of those that no homework needs."""
     parts = module.split(".")
-    above = {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
+    above = {".".join(parts[:n]) for n in range(1, min(len(parts), DEEPEST) + 1)}
     return bool(above & PRIES_IN) and not above & HARMLESS_IN
 
 
@@ -688,36 +735,56 @@ def _told_roots(function: _Function, roots: set[_Function]) -> str:
     return f" in {own}, which {' and '.join(names[:2])}{more} can reach"
 
 
-def _text(function: _Function, node: Any, depth: int = 0) -> str | None:
-    """The text that an expression of constants stands for; None when it is not known before it runs."""
-    node = function.value(node)
-    if depth > 20:
+def _text(function: _Function, node: Any) -> str | None:
+    """The text that an expression of constants stands for; None when it is not known before it runs, or is
+    made of so many parts or so long that it takes a while to know."""
+    left = MOST_PARTS
+
+    def of(node: Any) -> str | None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            return None
+        node = function.value(node)
+        if isinstance(node, ast.Constant):
+            value = node.value
+            if isinstance(value, bytes):
+                return value.decode("utf-8", "replace")
+            return value if isinstance(value, str) else None
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            return together("", [node.left, node.right])
+        joined = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if joined and node.func.attr == "join" and node.args:
+            items = getattr(node.args[0], "elts", [])
+            between = of(node.func.value) if items else None
+            return None if between is None else together(between, items)
         return None
-    if isinstance(node, ast.Constant):
-        value = node.value
-        if isinstance(value, bytes):
-            return value.decode("utf-8", "replace")
-        return value if isinstance(value, str) else None
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left = _text(function, node.left, depth + 1)
-        right = _text(function, node.right, depth + 1)
-        return None if left is None or right is None else left + right
-    joined = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    if joined and node.func.attr == "join" and node.args:
-        items = getattr(node.args[0], "elts", [])
-        between = _text(function, node.func.value, depth + 1)
-        parts = [_text(function, item, depth + 1) for item in items]
-        if between is not None and items and None not in parts:
-            return between.join(p for p in parts if p is not None)
-    return None
+
+    def together(between: str, items: list[Any]) -> str | None:
+        parts: list[str] = []
+        length = 0
+        for item in items:
+            part = of(item)
+            length += len(between) + len(part or "")
+            if part is None or length > LONGEST:
+                return None
+            parts.append(part)
+        return between.join(parts)
+
+    try:
+        return of(node)
+    except RecursionError:
+        return None
 
 
 def _imported_in(text: str) -> str:
     """The first library that differentiates which a text of Python imports; ""."""
+    if hard(text.encode("utf-8", "replace")):
+        return ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text[:LARGEST_FILE])
+            tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
     for node in ast.walk(tree):
@@ -737,9 +804,15 @@ def _imported_in(text: str) -> str:
 # Difference quotients
 
 
-def quotients(function: _Function) -> Iterator[tuple[int, str]]:
-    """The lines at which a function divides the difference of two values of one function by a step."""
+def quotients(
+    function: _Function, tick: Callable[[], None] = lambda: None
+) -> Iterator[tuple[int, str]]:
+    """The lines at which a function divides the difference of two values of one function by a step.
+
+    tick: is called for each product, and raises when there is no more time.
+    """
     for product in function.products:
+        tick()
         division = isinstance(product.op, ast.Div)
         sides = [(product.left, product.right)]
         if not division:
@@ -750,7 +823,7 @@ def quotients(function: _Function) -> Iterator[tuple[int, str]]:
                 continue
             divided = division or _is_rate(function, other)
             if divided and _stepped(function, difference, other):
-                text = " ".join(ast.unparse(product)[: SHORT * 2].split())
+                text = " ".join(_written(product)[: SHORT * 2].split())
                 yield product.lineno, f"{text[:SHORT]}{'...' if len(text) > SHORT else ''}"
                 break
 
@@ -832,10 +905,10 @@ def _stepped(function: _Function, difference: ast.BinOp, divisor: ast.expr) -> b
         return True
     for given, also in zip(left.given, right.given, strict=False):
         here, there = function.value(_bare(given)), function.value(_bare(also))
-        a, b = ast.dump(here), ast.dump(there)
+        a, b = _dump(here), _dump(there)
         if a == b:
             continue
-        turned = isinstance(there, ast.UnaryOp) and ast.dump(function.value(there.operand)) == a
+        turned = isinstance(there, ast.UnaryOp) and _dump(function.value(there.operand)) == a
         if turned and function.local(left.name):
             return _is_step(function, given, divisor)
         if _flat(a) == _flat(b) and "Add()" in a + b:
@@ -845,9 +918,25 @@ def _stepped(function: _Function, difference: ast.BinOp, divisor: ast.expr) -> b
             if _step(whole) is None:
                 continue
             assert isinstance(whole, ast.BinOp)
-            if part in (ast.dump(whole.left), ast.dump(function.value(whole.left))):
+            if part in (_dump(whole.left), _dump(function.value(whole.left))):
                 return _is_step(function, whole.right, divisor)
     return False
+
+
+def _written(node: ast.expr) -> str:
+    """An expression as Python, or what it is where Python cannot write it down."""
+    try:
+        return ast.unparse(node)
+    except (ValueError, RecursionError):  # a number of too many digits; a sum of too many parts
+        return "a quotient that is too long to show"
+
+
+def _dump(node: ast.expr) -> str:
+    """An expression as a text that equal ones share; where it has no such text, it is equal to itself alone."""
+    try:
+        return ast.dump(node)
+    except (ValueError, RecursionError):
+        return f"<{id(node)}>"
 
 
 def _bare(node: ast.expr) -> ast.expr:

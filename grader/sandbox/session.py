@@ -29,6 +29,9 @@ IDLE_SECONDS = 3.0
 LONGEST_STEP = 0.25
 SEND_SECONDS = 30.0
 REPLY_FRAMES = 4096
+# Bytes of JSON in all parts of a reply to a question: the answers themselves are not in it. As objects they take
+# ten times that, and our own time to read.
+ANSWER_HEADERS = 1 << 20
 
 
 class End(enum.Enum):
@@ -223,9 +226,9 @@ class Session:
             answers += [frame for frame in frames if isinstance(frame, bytes)]
             if isinstance(part.get("cpu"), float) and 0.0 <= part["cpu"] < math.inf:
                 cpu = part["cpu"]
-        if len(answers) > len(cases):
-            self.close()
-            return Reply([], End.PROTOCOL, "more answers than cases")
+            if len(answers) > len(cases):
+                self.close()
+                return Reply([], End.PROTOCOL, "more answers than cases")
         longest = seconds + self.compile_seconds
         return Reply(answers, end, detail, min(cpu, longest * 10))
 
@@ -303,9 +306,11 @@ class Session:
         limit: int,
     ) -> list[dict[str, Any]]:
         received = 0
+        headers = ANSWER_HEADERS if what == "ask" else wire.MAX_HEADER
         while True:
-            frame = self._frame(process, deadline, 4 * limit)
+            frame = self._frame(process, deadline, 4 * limit, headers)
             received += len(frame)
+            headers -= wire.lengths(frame[: wire.HEAD.size], 4 * limit)[0]
             if received > 8 * limit or len(parts) > REPLY_FRAMES:
                 raise _Ended(End.PROTOCOL, "it sends without end")
             try:
@@ -319,8 +324,8 @@ class Session:
             if what == "open" or part.get("done") is True:
                 return parts
 
-    def _frame(self, process: BoxProcess, deadline: _Deadline, limit: int) -> bytes:
-        """The next whole frame, checked for size before it is read."""
+    def _frame(self, process: BoxProcess, deadline: _Deadline, limit: int, headers: int) -> bytes:
+        """The next whole frame, checked for size before it is read. headers: how long its header may be."""
         need = wire.HEAD.size
         while True:
             if len(self.buffer) >= need:
@@ -328,6 +333,8 @@ class Session:
                     header, body = wire.lengths(bytes(self.buffer[: wire.HEAD.size]), limit)
                 except WireError as error:
                     raise _Ended(End.PROTOCOL, str(error)) from None
+                if header > headers:
+                    raise _Ended(End.PROTOCOL, "its answers take too much to write down")
                 need = wire.HEAD.size + header + body
                 if len(self.buffer) >= need:
                     frame = bytes(self.buffer[:need])

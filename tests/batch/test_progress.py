@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+from pathlib import Path
 
 import msgspec
 from golden.sample_reports import buggy, full_marks, held
 
 from grader.batch import run
 from grader.batch.model import HandIn
-from grader.cli.batch import Live
+from grader.cli.batch import Live, marks
 
 
 def test_the_line_counts_what_is_done_and_how() -> None:
@@ -35,3 +38,18 @@ def test_the_line_counts_what_is_done_and_how() -> None:
     )
     drawn = str(screen.__rich__())
     assert drawn.splitlines()[:2] == ["ada  3/83 2.1 to_index", "-"]
+
+
+def test_folders_in_folders_without_end_do_not_end_a_watch(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("a = 1")
+    at = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(1200):
+        os.mkdir("d", dir_fd=at)
+        below = os.open("d", os.O_RDONLY | os.O_DIRECTORY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+    assert str(tmp_path / "a.py") in {
+        name for name, _, _ in marks(HandIn("ada", (), str(tmp_path)))
+    }
+    subprocess.run(["rm", "-r", tmp_path / "d"], check=True)

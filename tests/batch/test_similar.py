@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -286,6 +287,24 @@ def test_what_it_does_makes_one(one: str, other: str) -> None:
 
 
 # What is left out
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\n " * 60_000, "x = '" + "\\N{" * 50_000 + "'\n"],
+    ids=["blank lines", "names in a string"],
+)
+def test_no_text_takes_long_to_read(text: str) -> None:
+    began = time.process_time()
+    found = code.read("a.py", f"a = 1\n{text}\nb = 2\n".encode())
+    assert time.process_time() - began < 8.0
+    assert found.words[:3] == ("N", "=", "0")
+    assert found.words[-3:] == ("N", "=", "0")
+    assert [found.text[a:b] for a, b in zip(found.starts, found.ends, strict=True)][-3:] == [
+        "b",
+        "=",
+        "2",
+    ]
 
 
 def test_who_has_next_to_nothing_of_their_own_is_told_and_in_no_pair() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from fractions import Fraction
 from typing import Any
 
@@ -240,6 +241,14 @@ def test_one_value_is_not_one_values() -> None:
     found = COMPARISONS["close"]([1.0], [], CLOSE, 0.0)
     assert found is not None
     assert (found.expected, found.observed) == ("1 value", "0 values")
+
+
+def test_shares_that_add_up_to_more_than_there_is_are_wrong_without_a_word_on_stderr() -> None:
+    for huge in ([1e308, 1e308, 0.0], [1.7e308, -1.7e308, 0.0], [1e308, 0.0, 1e308]):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = COMPARISONS["shares"](np.array([[0.5, 0.5, 0.0]]), np.array([huge]), CLOSE, 0.0)
+        assert found is not None
 
 
 def test_shares_have_the_shape_of_the_answer() -> None:

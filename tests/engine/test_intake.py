@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import os
 import shutil
 import socket
 import stat
 import struct
+import subprocess
 import tarfile
 import tempfile
+import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -409,6 +412,51 @@ def test_files_that_lie_too_deep_are_refused(tmp_path: Path) -> None:
     assert "deep" in refused(write(tmp_path / "s", {name: b""}))
 
 
+def test_folders_in_folders_without_end_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "s", {"work/__init__.py": WORK})
+    at = os.open(tmp_path / "s" / "work", os.O_RDONLY | os.O_DIRECTORY)
+    for _ in range(1200):  # deeper than Python's own walk can follow
+        os.mkdir("d", dir_fd=at)
+        below = os.open("d", os.O_RDONLY | os.O_DIRECTORY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+    assert "more than 100 deep" in refused(tmp_path / "s")
+    subprocess.run(["rm", "-r", tmp_path / "s"], check=True)
+
+
+def test_many_long_names_are_compared_quickly(tmp_path: Path) -> None:
+    folder = "É" * 60 + "/"
+    names = {"work/" + folder * 10 + f"{n:04}.py": b"" for n in range(intake.MAX_FILES - 1)}
+    path = zipped(tmp_path / "s.zip", {"work/__init__.py": WORK} | names)
+    began = time.process_time()
+    assert len(taken(path).files) == intake.MAX_FILES
+    assert time.process_time() - began < 6.0
+
+
+def test_two_ways_to_write_one_name_are_one_name(tmp_path: Path) -> None:
+    for name in ("work//a.py", "work/./a.py", "./work/a.py"):
+        files = {"work/__init__.py": WORK, name: b"a = 1"}
+        assert list(taken(zipped(tmp_path / "s.zip", files)).files) == [
+            "work/__init__.py",
+            "work/a.py",
+        ]
+        twice = zipped(tmp_path / "t.zip", files | {"work/a.py": b"a = 2"})
+        assert "holds work/a.py twice" in refused(twice)
+
+
+def test_a_list_of_entries_that_takes_more_memory_than_a_submission_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f".git/{n}": b"" for n in range(3000)} | {"work.py": WORK}
+    monkeypatch.setattr(intake, "MAX_DIRECTORY", 1 << 16)
+    assert "very many entries" in refused(zipped(tmp_path / "s.zip", files))
+    monkeypatch.undo()
+    monkeypatch.setattr(intake, "MAX_LISTED", 2000)
+    assert "more than 2000 entries" in refused(zipped(tmp_path / "s.zip", files))
+    assert "more than 2000 entries" in refused(tarred(tmp_path / "s.tgz", files))
+
+
 def test_a_zip_with_very_many_entries_is_refused_quickly(tmp_path: Path) -> None:
     path = zipped(
         tmp_path / "s.zip",
@@ -561,6 +609,31 @@ def test_a_tar_that_unpacks_without_end_is_refused_by_counting(
     monkeypatch.setattr(intake, "MAX_TOTAL", 1 << 20)
     many = {f"work/{n}.txt": bytes(1 << 20) for n in range(4)} | {"work/__init__.py": WORK}
     assert "2 MiB of code" in refused(tarred(tmp_path / "t.tgz", many))
+
+
+def extended(path: Path, bodies: Iterable[bytes]) -> Path:
+    """A tar file with extended headers that hold what no program writes."""
+    parts = []
+    for body in bodies:
+        header = tarfile.TarInfo("x")
+        header.type, header.size = tarfile.XHDTYPE, len(body)
+        parts += [header.tobuf(tarfile.USTAR_FORMAT), body, bytes(-len(body) % 512)]
+        parts.append(tarfile.TarInfo(f"a{len(parts)}").tobuf())
+    path.write_bytes(gzip.compress(b"".join([*parts, bytes(1024)])))
+    return path
+
+
+def test_a_tar_whose_headers_take_long_to_search_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = time.process_time()
+    assert "32 KiB of attributes" in refused(extended(tmp_path / "s.tgz", [b"1" * 200_000]))
+    assert time.process_time() - began < 2.0
+    monkeypatch.setattr(intake, "ARCHIVE_SECONDS", 0.5)
+    many = extended(tmp_path / "t.tgz", [b"1" * 30_000] * 100)
+    began = time.process_time()
+    assert "takes too long to read" in refused(many)
+    assert time.process_time() - began < 8.0
 
 
 @pytest.mark.parametrize("cut", [0, 30, 100, 400])

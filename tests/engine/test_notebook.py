@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import time
 import warnings
 import zipfile
 from pathlib import Path
@@ -65,6 +66,34 @@ def source_of(data: bytes, name: str = "hw1.ipynb") -> str:
 
 
 # What becomes of cells
+
+
+def test_no_cell_takes_long_to_read() -> None:
+    cells = {
+        "it has too many lines for the shell": "!ls\n" * 20_000,
+        "line 1 is no Python": " " * 500_000 + ")",
+        "KiB long": "a = 1\n" * 100_000,
+        "full of braces": "x = f'" + "{a}" * 100_000 + "'",
+        "a name of very many parts": "import a" + ".a" * 50_000,
+    }
+    for said, text in cells.items():
+        began = time.process_time()
+        lines, _, why = python(text)
+        assert time.process_time() - began < 8.0, said
+        assert said in why
+        assert set(lines) == {"#"}
+    began = time.process_time()
+    source, notes = to_module("hw1.ipynb", notebook(*["!ls\n" * 600] * 40, "a = 1"))
+    assert time.process_time() - began < 8.0
+    assert source.endswith(b"a = 1\n")
+    assert any("too many lines" in note for note in notes)
+
+
+def test_more_code_than_a_file_may_hold_is_not_read(tmp_path: Path) -> None:
+    began = time.process_time()
+    with pytest.raises(NotGradable, match="more than 4 MiB of code"):
+        taken(tmp_path / "a", notebook(*["a = 1\n" * 10_000] * 100))
+    assert time.process_time() - began < 8.0
 
 
 def test_cells_come_in_order_and_keep_their_lines() -> None:

@@ -12,8 +12,9 @@ import pytest
 from grader import bank
 from grader.course import Course
 from grader.errors import UsageError
-from grader.judge.reading import LARGEST_FILE, Finding, read
+from grader.judge.reading import Finding, read
 from grader.model import Flag, Outcome, Report
+from grader.parsing import LONGEST
 
 from .courses import Graded, grade_files, make_course
 
@@ -585,6 +586,9 @@ def test_nothing_certain_is_read_in_what_the_course_holds_itself(folder: Path) -
     "text",
     ["(" * 5000, "-" * 200_000 + "1", "x = " + "a." * 50_000 + "b", "x = " + "1 + " * 50_000 + "1",
      "x = " + "[" * 150 + "]" * 150, "\x00", "\xff", "def f(:", "x = " + "f(" * 90 + ")" * 90,
+     "x = a" + ".b" * 2800 + "\n", "import a" + ".a" * 60_000, "x = f'" + "{a}" * 150_000 + "'",
+     "# coding: punycode\n" + "a" * 100 + "-" + "b" * 500_000, "\r# coding: idna\ra.xn--a",
+     "a0 = 'x' * 9\n" + "".join(f"a{n + 1} = a{n} + a{n}\n" for n in range(40)) + "exec(a40)\n",
      "x = 1\n" * 100_000, "if x:\n" + " " * 3 + "y\n", "# -*- coding: utf-7 -*-\n", "x = " + "9" * 5000],
     ids=lambda text: text[:12].strip(),
 )  # fmt: skip
@@ -610,6 +614,45 @@ def test_files_that_are_made_to_be_hard_to_read_cost_a_few_seconds(
     assert any("hard to read" in f.what or "too many" in f.what for f in found)
 
 
+def test_how_long_reading_takes_does_not_grow_with_a_square(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from grader.judge import reading
+
+    monkeypatch.setattr(reading, "SECONDS", 0.5)
+    names = " ".join(f"n{n};" for n in range(20_000))
+    stars = "".join(f"from .m{n} import *\n" for n in range(200))
+    hard = {
+        "chains": {"student/a.py": "\n".join(["x = a" + ".b" * 900] * 200)},
+        "products": {
+            "student/a.py": "def backward(a):\n" + " a = b\n" * 8000 + " (f(a) - f(a)) / a\n" * 8000
+        },
+        "stars": {f"student/m{n}.py": "x = 1" for n in range(200)}
+        | {"student/a.py": f"{stars}def backward(): {names}"},
+        "texts": {
+            "student/a.py": "a0 = 'xxxxxxxxx'\n"
+            + "".join(f"a{n + 1} = ''.join([a{n}, a{n}, a{n}])\n" for n in range(15))
+            + "exec(a15)\n" * 100
+        },
+    }
+    for name, files in hard.items():
+        began = time.process_time()
+        read({path: text.encode() for path, text in files.items()}, ["student"])
+        assert time.process_time() - began < 4.0, name
+
+
+@pytest.mark.parametrize(
+    "divisor",
+    ["1e-6", "0x" + "f" * 5000, "(1e-6" + " + 0.0" * 900 + ")"],
+    ids=["short", "of many digits", "of many parts"],
+)
+def test_what_python_cannot_write_down_hides_no_difference(divisor: str) -> None:
+    text = f"def backward(f, x):\n    return (f(x + {divisor}) - f(x)) / {divisor}\n"
+    text += "def other_backward(f, x):\n    return (f(x + 1e-6) - f(x)) / 1e-6\n"
+    found = read({"student.py": text.encode()}, ["student"])
+    assert ("differences", "student.py:4") in {(f.kind, f.where) for f in found}
+
+
 def test_a_text_that_stands_for_a_comment_is_no_table() -> None:
     quotes = '"' * 3
     text = f"x = 1\n{quotes}{'old code ' * 500}{quotes}\n"
@@ -617,7 +660,7 @@ def test_a_text_that_stands_for_a_comment_is_no_table() -> None:
 
 
 def test_a_file_that_is_too_long_to_be_read_is_said_to_be() -> None:
-    found = read({"student.py": b"#" * (LARGEST_FILE + 1)}, ["student"])
+    found = read({"student.py": b"#" * (LONGEST + 1)}, ["student"])
     assert [(f.kind, f.what) for f in found] == [
         ("hidden_code", "the file is 512 KiB long, too long to be read")
     ]
@@ -645,6 +688,18 @@ def test_code_that_reaches_for_what_runs_it_is_seen(line: str) -> None:
     ):
         assert {f.kind for f in read(files, ["student"], ["tests"])} == {"hidden_code"}
     assert read({"student.py": b"x = 1", "tests/test_student.py": line.encode()}, ["student"]) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["__import__('helper')", "import importlib as i\nx = i.import_module('hel' + 'per')"],
+)
+def test_a_neighbour_that_is_imported_by_a_call_is_read(line: str) -> None:
+    files = {"student.py": line.encode(), "helper.py": b"import torch, gc\n"}
+    assert {(f.kind, f.where) for f in read(files, ["student"])} == {
+        ("foreign_autodiff", "helper.py:1"),
+        ("hidden_code", "helper.py:1"),
+    }
 
 
 def test_what_homework_needs_does_not_reach_too_far() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -18,6 +19,7 @@ MOST_TEXT = 2 << 20  # bytes of one hand-in
 MOST_TOKENS = 50_000  # of it
 
 NAME, STRING, NUMBER = "N", "S", "0"
+_BLANK = re.compile(r"^[^\S\n]+$", re.MULTILINE)
 OPENING, CLOSING = frozenset("([{"), frozenset(")]}")
 STUB = "NotImplementedError"
 
@@ -124,10 +126,16 @@ def _words(text: str, given: frozenset[str]) -> Iterator[tuple[int, int, str]]:
 
 def _tokens(text: str) -> Iterator[tuple[int, int, str, str]]:
     """The tokens that say something: from, to, sort, and how they are written."""
-    for start, kind, word in PythonLexer(stripnl=False).get_tokens_unprocessed(text):
+    for start, kind, word in PythonLexer(stripnl=False).get_tokens_unprocessed(_eased(text)):
         sort = _sort(kind)
         if sort and word and word != ";":
             yield start, start + len(word), sort, word
+
+
+def _eased(text: str) -> str:
+    """A text of the same length and the same tokens, without what Pygments takes the square of its length for:
+    lines of nothing but spaces, and names of characters in a string."""
+    return _BLANK.sub(lambda blank: "\n" * len(blank[0]), text).replace("\\N{", "\\N(")
 
 
 @functools.cache

@@ -74,6 +74,15 @@ ATTACKS = [
         *ENDED,
     ),
     attack(
+        "more answers than cases, and then others",
+        "answers what was not asked, and hides that behind a part in the wrong order",
+        """
+        put(part([[0.0, 0.0]] * (len(worker()[1]["cases"]) + 3), done=False) + part([[0.0, 0.0]], first=1))
+        return honest(ctx, d)
+        """,
+        *ENDED,
+    ),
+    attack(
         "frames in a frame that are none",
         "sends answers that cannot be read",
         "put(part([b'\\xff' * 40] * len(worker()[1]['cases'])))\ntime.sleep(0.2)",
@@ -144,6 +153,13 @@ ATTACKS = [
         "padding without end",
         "sends large replies until the grader is full",
         "for _ in range(400): put(part([], done=False, pad='x' * 19000 + 'y' * 200000))\nreturn honest(ctx, d)",
+        *ENDED,
+    ),
+    attack(
+        "notes without end",
+        "sends replies full of small values, which take our memory and our time to read",
+        "more = [frame({'d': {'id': worker()[1]['id'], 'first': 0, 'answers': [], 'done': False, 'j': [[]] * 400_000}})]\n"
+        "for _ in range(60): put(more[0])\nreturn honest(ctx, d)",
         *ENDED,
     ),
     attack(

@@ -1,0 +1,25 @@
+"""Which texts Python itself needs minutes or gigabytes to parse: nobody waits for what is written for that alone."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST = 1 << 19  # bytes that are parsed at once; each may take a kilobyte
+MOST_DOTS = (
+    1_000  # names in one dotted name: what a parser keeps of an import grows with their square
+)
+MOST_BRACES = 10_000_000_000  # braces times length: the fields of one f-string are each looked for from its start
+
+_DOTTED = re.compile(rb"(?:\.[\s\\]*[\w\x80-\xff]+[\s\\]*)+")
+
+
+def hard(text: bytes) -> str:
+    """Why a text is not parsed, in words that stand between "it is" and "to be read"; "" for one that may be."""
+    if len(text) > LONGEST:
+        return f"{len(text) >> 10} KiB long, too long"
+    if text.count(b"{") * len(text) > MOST_BRACES:
+        return "full of braces, too hard"
+    # No chain of attributes is so long either: Python gives up at a few thousand.
+    if any(found[0].count(b".") > MOST_DOTS for found in _DOTTED.finditer(text)):
+        return "made of a name of very many parts, too hard"
+    return ""
