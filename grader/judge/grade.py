@@ -24,6 +24,7 @@ from grader.box import wire
 from grader.box.modes import MODES, PLAIN, PYTHON
 from grader.box.notebook import is_made, located
 from grader.box.wire import WireError
+from grader.course import titles
 from grader.errors import SandboxLost
 from grader.judge import again, speed
 from grader.judge.compare import COMPARISONS, TOLD, show
@@ -736,8 +737,9 @@ def without_speed(module: Module) -> Module:
     slow = [check for check in assignment.checks if check.at_most_times]
     if not slow:
         return module
-    titles = "; ".join(f"{check.task} {check.title}" for check in slow)
-    note = f"not asked here: {titles}. That takes the reference, to be timed beside"
+    note = (
+        f"not asked here: {'; '.join(titles(slow))}. That takes the reference, to be timed beside"
+    )
     assignment = msgspec.structs.replace(
         assignment,
         checks=tuple(check for check in assignment.checks if check not in slow),

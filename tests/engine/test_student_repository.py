@@ -120,6 +120,13 @@ def test_a_pack_takes_no_seed(clone: Path) -> None:
     assert "--seed: a pack holds its cases already" in refused.stderr
 
 
+def test_a_check_is_asked_again_of_a_pack(clone: Path) -> None:
+    run(clone, "-m", "grader", "sums", "-q", "--json", "report.json")
+    again = run(clone, "-m", "grader", "replay", "report.json", "square")
+    assert (again.returncode, again.stderr) == (1, "")
+    assert "not implemented yet" in again.stdout
+
+
 def test_earlier_files_come_along_and_what_was_here_is_kept(course: Course, tmp_path: Path) -> None:
     folder = write(tmp_path / "more", student.files(course, bank.load(course, "more")))
     mine = write(tmp_path / "sums", {"work.py": "def double(x):\n    return x + x\n"})
