@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
@@ -21,7 +22,7 @@ MARKED = dedented(REFERENCE).replace(
     "    return x * x\n", "    # begin solution 1\n    return x * x\n    # end solution\n"
 ).replace("def square(x):\n", 'def square(x):\n    """Square a number."""\n')  # fmt: skip
 SECOND = {
-    "grader.yaml": "course: Tiny\nmodules: [sums, more]\ncases: 20\nisolation: {sandbox: process}\n",
+    "grader.yaml": "course: Tiny\nmodules: [sums, more]\nseed: 5\ncases: 20\nisolation: {sandbox: process}\n",
     "assignments/more/module.yaml": """
         title: More
         expects: [work]
@@ -98,6 +99,8 @@ def test_grade_works_in_it_and_points_rise_with_the_work(clone: Path) -> None:
     before = run(clone, "-m", "grader", "sums", "-q")
     assert (before.returncode, before.stderr) == (1, "")
     assert before.stdout == "sums 32/40\n"
+    stored = json.loads(run(clone, "-m", "grader", "sums", "--json", "-").stdout)
+    assert stored["provenance"]["seed"] == 5  # of which the pack's cases were drawn
     (clone / "work.py").write_text(MARKED)
     assert run(clone, "-m", "grader", "sums", "-q").stdout == "sums 40/40\n"
 
