@@ -87,8 +87,15 @@ def course_of(root: Path) -> Course | None:
 
 
 def wanted(config: pytest.Config, course: Course) -> tuple[str, ...]:
-    """The modules to ask: those named, or all."""
+    """The modules to ask: those named, or all. Raises UsageError for a name that is none of them."""
+    from grader.course import unknown
+
     named = config.getoption("--check-module")
+    for name in named:
+        if name not in course.settings.modules:
+            raise pytest.UsageError(
+                f"--check-module: {unknown('module', name, course.settings.modules)}"
+            )
     return tuple(m for m in course.settings.modules if not named or m in named)
 
 
@@ -142,10 +149,10 @@ class Checks(pytest.File):
             )
         return known[module]
 
-    def verdict(self, item: CheckItem) -> Verdict:
-        """The verdict of a check. The first one that is wanted of a module has all of those graded that were
+    def verdict(self, item: CheckItem) -> Verdict | None:
+        """The verdict of a check; None where it cannot be asked without the reference. The first one that is wanted of a module has all of those graded that were
         chosen; with several processes (pytest-xdist) each grades what it is given, one by one."""
-        known: dict[str, Verdict] = self.__dict__.setdefault("_verdicts", {})
+        known: dict[str, Verdict | None] = self.__dict__.setdefault("_verdicts", {})
         key = f"{item.module}/{item.check.key}"
         if key not in known:
             alone = hasattr(self.config, "workerinput")
@@ -155,6 +162,7 @@ class Checks(pytest.File):
                 if isinstance(other, CheckItem) and other.module == item.module
             ]
             report = self.graded(item.module, [item.check.key] if alone else chosen)
+            known[key] = None
             known |= {f"{item.module}/{v.task}/{v.title}": v for v in report.checks}
         return known[key]
 
@@ -197,6 +205,8 @@ class CheckItem(pytest.Item):
             verdict = self.parent.verdict(self)
         except GraderError as error:
             pytest.fail(str(error), pytrace=False)
+        if verdict is None:
+            pytest.skip("not asked here: it takes the reference, to be timed beside")
         if verdict.outcome is Outcome.BLOCKED:
             pytest.skip(verdict.reason)
         if verdict.outcome is Outcome.HELD:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -77,11 +78,13 @@ def test_it_holds_what_a_student_needs_and_no_solution(clone: Path) -> None:
         "README.md",
         "grader.yaml",
         "packs/sums.pack",
+        "pytest.ini",
         "work.py",
     }
     assert "NotImplementedError" in (clone / "work.py").read_text()
     assert all(b"return x * x" not in (clone / name).read_bytes() for name in found)
     assert load_course(clone).settings.modules == ("sums",)
+    assert (clone / "README.md").read_text().endswith("a zip file or this repository.\n")
     steps = yaml.safe_load((clone / ".github/workflows/grade.yml").read_text())["jobs"]["grade"]
     assert any("grade sums --json report.json" in step.get("run", "") for step in steps["steps"])
 
@@ -115,6 +118,58 @@ def test_every_check_is_a_test_with_its_task_as_marker(clone: Path) -> None:
     assert "hint" in ran.stdout
     (clone / "work.py").write_text(MARKED)
     assert run(clone, "-m", "pytest", *plugin).returncode == 0
+
+
+def test_a_student_s_own_tests_find_the_code_and_know_the_markers(clone: Path) -> None:
+    mine = """
+        import pytest
+        import work
+
+        @pytest.mark.task1
+        def test_mine():
+            assert work.double(1.0) == 2.0
+    """
+    write(clone, {"tests/test_mine.py": mine, "tests/conftest.py": "import work\n"})
+    pytest_ = Path(sys.executable).with_name("pytest")
+    for folder in (clone, clone / "tests"):
+        ran = subprocess.run(
+            [pytest_, "--strict-markers", "-p", "no:cacheprovider", "-rA", "-m", "task1"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert re.search(r"^PASSED .*test_mine\.py::test_mine$", ran.stdout, re.M)
+
+
+def test_a_module_that_is_not_there_is_no_choice(clone: Path) -> None:
+    ran = run(clone, "-m", "pytest", "-p", "no:cacheprovider", "--check-module", "sumz")
+    assert ran.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "there is no module 'sumz'. Did you mean 'sums'?" in ran.stderr
+
+
+def test_what_takes_the_reference_is_skipped_and_promised_to_nobody(tmp_path: Path) -> None:
+    quick = """
+        import questions
+        from grader.checks import case, reals, task
+
+        first, second = task("1"), task("2")
+        first.check(questions.one, case(x=reals()), function="double")
+        second.check(questions.one, case(x=reals()), function="square", at_most_times=9)
+    """
+    course = make_course(tmp_path / "course", SECOND | {"assignments/sums/checks.py": quick})
+    files = student.files(course, bank.load(course, "sums"))
+    readme = files["README.md"].decode()
+    assert "| 1 | Small functions | 10 |" in readme
+    assert "Larger functions" not in readme
+    assert "pytest -m task1`" in readme
+    assert readme.endswith(
+        "or this repository. Checks that are not asked here are worth 30 more points.\n"
+    )
+    folder = write(tmp_path / "clone", files)
+    ran = run(folder, "-m", "pytest", "-p", "no:cacheprovider", "-rs")
+    assert (ran.returncode, "1 passed, 1 skipped" in ran.stdout) == (0, True)
+    assert "not asked here: it takes the reference, to be timed beside" in ran.stdout
 
 
 def test_a_pack_takes_no_seed(clone: Path) -> None:
