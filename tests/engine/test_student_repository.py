@@ -193,12 +193,23 @@ def test_earlier_files_come_along_and_what_was_here_is_kept(course: Course, tmp_
     assert tried.stdout == "work.py: would be copied\n"
     assert (folder / "work.py").read_text() == given
     done = run(folder, "-m", "grader", "start", "more", "--from", str(mine))
-    assert done.stdout == "work.py: copied, the old one is kept\n"
+    assert done.stdout == "work.py: copied, the old one is kept as work.py.before\n"
     assert (folder / "work.py").read_text() == (mine / "work.py").read_text()
     assert (folder / "work.py.before").read_text() == given
     again = run(folder, "-m", "grader", "start", "more", "--from", str(mine))
     assert again.stdout == "work.py: the same\n"
     assert (folder / "work.py.before").read_text() == given
+    for number, text in ((2, "# mended here\n"), (3, "# mended once more\n")):
+        (folder / "work.py").write_text(text)
+        done = run(folder, "-m", "grader", "start", "more", "--from", str(mine))
+        assert done.stdout == f"work.py: copied, the old one is kept as work.py.before{number}\n"
+        assert (folder / f"work.py.before{number}").read_text() == text
+    assert (folder / "work.py.before").read_text() == given
+    (folder / "work.py").write_text(given)
+    run(folder, "-m", "grader", "start", "more", "--from", str(mine))
+    assert len(list(folder.glob("*.before*"))) == 3
+    refused = run(folder, "-m", "grader", "start", "more", "--from", str(mine / "work.py"))
+    assert "this is no folder. Unpack it first" in refused.stderr
 
 
 def test_a_folder_without_earlier_files_is_told(course: Course, tmp_path: Path) -> None:
