@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -195,18 +196,33 @@ def sent(report: Report, metadata: dict[str, Any], lines: list[str]) -> dict[str
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """The submission's metadata; empty where they cannot be read."""
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads(path.read_bytes())
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        found = json.loads(
+            path.read_bytes(), parse_float=finite, parse_int=whole, parse_constant=finite
+        )
         if isinstance(found, dict):
             return found
     return {}
 
 
+def finite(text: Any) -> float | None:
+    """A number, or a text of one; None for what is none, or has no end: results.json may not hold it."""
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        value = float(text)
+        return value if math.isfinite(value) else None
+    return None
+
+
+def whole(text: str) -> int | None:
+    """A whole number; None for one that is larger than any float."""
+    return int(text) if len(text) < 300 else None
+
+
 def moment(text: Any) -> dt.datetime | None:
-    """A time as Gradescope writes it; None for anything else or a time of no known zone."""
+    """A time as Gradescope writes it; None for anything else, a time of no known zone, or one of no course."""
     with contextlib.suppress(TypeError, ValueError):
         found = dt.datetime.fromisoformat(text)
-        return found if found.tzinfo is not None else None
+        return found if found.tzinfo is not None and 1970 < found.year < 9999 else None
     return None
 
 
@@ -277,14 +293,20 @@ def over_limit(metadata: dict[str, Any], attempts: int) -> dict[str, Any] | None
     extra = last.get("extra_data") if isinstance(last, dict) else None
     if isinstance(extra, dict) and extra.get("held"):
         return None  # the last score is none, through no fault of the student
-    if isinstance(last, dict) and isinstance(last.get("tests"), list):
+    if isinstance(last, dict) and understood(last):
         output = str(last.get("output", "")).removeprefix(f"{said}\n\n")
         return {**last, "output": f"{said}\n\n{output}"}
-    try:
-        score = float(before[-1].get("score") or 0)
-    except (TypeError, ValueError):
-        score = 0.0
-    return told(said) | {"score": score}
+    return told(said) | {"score": finite(before[-1].get("score")) or 0}
+
+
+def understood(last: dict[str, Any]) -> bool:
+    """Whether results are such as this program writes, so that they may be sent once more."""
+    tests = last.get("tests")
+    return (
+        isinstance(last.get("score"), (int, float))
+        and isinstance(tests, list)
+        and all(isinstance(test, dict) and isinstance(test.get("name"), str) for test in tests)
+    )
 
 
 def since_last(report: Report, metadata: dict[str, Any]) -> list[str]:
