@@ -50,6 +50,8 @@ SKIPPED_FOLDERS = frozenset(
         "__MACOSX",
     ]
 )
+# How a file that holds a submission ends.
+ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz"))
 SKIPPED_SUFFIXES = (".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib", ".pth", ".nbi", ".nbc")
 
 
@@ -78,17 +80,11 @@ def read_submission(path: Path, expects: Sequence[str], also: Sequence[str] = ()
         return read_tar(path, expects, unpack, also)
     if path.is_file() and path.stat().st_size == 0:
         raise NotGradable(f"{path}: the file is empty. Make it again")
-    for suffix, kind in (
-        (".zip", "zip"),
-        (".tar", "tar"),
-        (".gz", "tar"),
-        (".tgz", "tar"),
-        (".xz", "tar"),
-    ):
-        if path.suffix.lower() == suffix:
-            raise NotGradable(
-                f"{path}: this is no {kind} file, or its end is missing. Make it again, or copy it again"
-            )
+    if path.suffix.lower() in ARCHIVES:
+        kind = "zip" if path.suffix.lower() == ".zip" else "tar"
+        raise NotGradable(
+            f"{path}: this is no {kind} file, or its end is missing. Make it again, or copy it again"
+        )
     raise NotGradable(
         f"{path}: expected a folder, a zip or a tar file. Name the folder that holds "
         f"{wording(expects)}, or a zip file of it"

@@ -22,7 +22,7 @@ import msgspec
 from grader.bank import write_whole
 from grader.course import load_course
 from grader.errors import GraderError, NotGradable
-from grader.intake import read_submission
+from grader.intake import ARCHIVES, SKIPPED_FOLDERS, read_submission
 from grader.model import Outcome, Report, Visibility
 from grader.platforms.gradescope import Settings
 from grader.report.gradescope import results
@@ -68,7 +68,8 @@ def run(root: Path, progress: Progress) -> None:
             return
         graded(root, target, settings, metadata, progress)
     except NotGradable as error:
-        said = str(error).replace(f"{root / 'submission'}: ", "").partition(" Name the folder")[0]
+        said = str(error).replace(f"{root / 'submission'}: ", "")
+        said = said.replace(f"{root / 'submission'}/", "").partition(" Name the folder")[0]
         written(target, told(f"This upload cannot be graded: {visible(said)}"))
     except GraderError as error:
         written(
@@ -138,13 +139,13 @@ def graded(
 
 def handed_in(folder: Path) -> Path:
     """What was uploaded: the folder, or the one archive in it."""
-    found = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    found = [
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and path.name not in SKIPPED_FOLDERS
+    ]
     alone = found[0] if len(found) == 1 else folder
-    return (
-        alone
-        if alone.is_file() and alone.suffix in (".zip", ".tar", ".gz", ".tgz", ".xz")
-        else folder
-    )
+    return alone if alone.is_file() and alone.suffix.lower() in ARCHIVES else folder
 
 
 @contextlib.contextmanager

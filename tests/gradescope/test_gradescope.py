@@ -10,6 +10,7 @@ import re
 import stat
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -194,9 +195,10 @@ def bomb() -> bytes:
         ({}, "empty"),
         ({"essay.txt": b"On sums"}, "essay.txt"),
         ({"work.zip": bomb()}, "MiB"),
-        ({"work.zip": b"PK no zip"}, "no zip file"),
+        ({"work.zip": b"PK no zip"}, "graded: work.zip: this is no zip file"),
+        ({"work.tar.bz2": b"BZh no tar"}, "graded: work.tar.bz2: this tar file is damaged"),
     ],
-    ids=["nothing", "something else", "a bomb", "a broken zip"],
+    ids=["nothing", "something else", "a bomb", "a broken zip", "a broken tar"],
 )
 def test_an_upload_that_cannot_be_graded_says_why(
     built: bytes, tmp_path: Path, files: dict[str, bytes], says: str
@@ -205,6 +207,32 @@ def test_an_upload_that_cannot_be_graded_says_why(
     assert sent["score"] == 0
     assert sent["output"].startswith("This upload cannot be graded")
     assert says in sent["output"]
+
+
+def one_file(kind: str) -> bytes:
+    """The right work in an archive."""
+    room = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(room, "w") as made:
+            made.writestr("work.py", RIGHT)
+    else:
+        with tarfile.open(fileobj=room, mode=f"w:{kind}") as made_tar:
+            entry = tarfile.TarInfo("work.py")
+            entry.size = len(RIGHT)
+            made_tar.addfile(entry, io.BytesIO(RIGHT.encode()))
+    return room.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("WORK.ZIP", "zip"), ("work.tar.bz2", "bz2"), ("work.txz", "xz"), ("work.tgz", "gz")],
+)
+def test_one_archive_alone_is_opened(built: bytes, tmp_path: Path, name: str, kind: str) -> None:
+    """Beside what a Mac puts there."""
+    root = lay_out(tmp_path / "a", built, {name: one_file(kind), ".DS_Store": b"x"})
+    (root / "submission" / "__MACOSX").mkdir()
+    (root / "submission" / "__MACOSX" / f"._{name}").write_bytes(b"x")
+    assert run(root)["score"] == 40
 
 
 def test_when_time_is_over_what_is_known_counts(tmp_path: Path) -> None:
