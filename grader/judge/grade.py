@@ -675,7 +675,9 @@ class Grading:
             mismatch=fault.mismatch,
             shrunk=shrunk,
             diagnosis=diagnosis,
-            snippet=snippet(self.assignment, check, inputs, changed),
+            snippet=_for_notebook(
+                self.submission, snippet(self.assignment, check, inputs, changed)
+            ),
             expected=expected,
             observed=observed,
             where=fault.where,
@@ -890,6 +892,16 @@ def _in_notebook(submission: Submission, where: str) -> str:
     if not is_made(source) or not line.isdigit():
         return where
     return f"{located(source, int(line))}:"
+
+
+def _for_notebook(submission: Submission, lines: str) -> str:
+    """Lines to try, where no module is there to import from: what a notebook defines is known in it."""
+    made = [name for name, source in submission.files.items() if is_made(source)]
+    starts = tuple(f"from {name.removesuffix('.py')} import " for name in made)
+    if not any(line.startswith(starts) for line in lines.split("\n")):
+        return lines
+    kept = [line for line in lines.split("\n") if not line.startswith(starts)]
+    return "\n".join(["# in a new cell of the notebook, after all others", *kept])
 
 
 def overlaid(submission: Submission, files: dict[str, bytes]) -> Submission:
