@@ -84,7 +84,7 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
     for name in modules:
         ready = load_banks(course, name, None, progress)
         progress.clear()
-        path = bank.bank_path(name, ready.digest)
+        path = course.pack(name) or bank.bank_path(name, ready.digest)
         if action == "build":
             cases = sum(len(b.cases) for b in ready.banks.values())
             put(f"{name}: {len(ready.banks)} checks, {cases} cases in {path}")

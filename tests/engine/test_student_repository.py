@@ -226,6 +226,8 @@ def test_a_link_is_not_followed(course: Course, tmp_path: Path) -> None:
 def test_every_command_knows_a_pack(clone: Path) -> None:
     listed = run(clone, "-m", "grader", "list", "sums").stdout
     assert "square gives the right number" in listed
+    built = run(clone, "-m", "grader", "bank", "build").stdout
+    assert built.rstrip().endswith(f"cases in {clone.resolve() / 'packs' / 'sums.pack'}")
     checked = run(clone, "-m", "grader", "bank", "check")
     assert (checked.returncode, checked.stdout.startswith("sums: a pack, ")) == (0, True)
     assert "a pack for the student" in run(clone, "-m", "grader", "doctor").stdout
