@@ -197,6 +197,9 @@ def ready(course: Course, name: str) -> Module:
     assignment = msgspec.structs.replace(
         assignment, checks=tuple(c for c in assignment.checks if c not in absent)
     )
+    if assignment.earlier and course.settings.earlier == "reference":
+        told = "the files of earlier modules are the submission's own: a pack holds no others"
+        assignment = msgspec.structs.replace(assignment, left_out=(*assignment.left_out, told))
     if found.header.audience == "student":
         shown, whole = found.header.public
         told = f"these are the public checks, worth {shown:g} of {whole:g} points"

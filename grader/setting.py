@@ -164,7 +164,8 @@ def grade_one(
             opponent=at_hand.opponent,
             shrinker=at_hand.shrinker,
             earlier=earlier,
-            earlier_mode=course.settings.earlier,
+            # A pack has no reference whose files could be taken.
+            earlier_mode="student" if packed else course.settings.earlier,
             progress=step,
             so_far=so_far,
             before=before,

@@ -15,7 +15,7 @@ import yaml
 from grader import bank
 from grader.course import Course, load_course
 from grader.errors import UsageError
-from grader.platforms import student
+from grader.platforms import gradescope, student
 
 from .courses import REFERENCE, dedented, make_course, write
 
@@ -210,6 +210,20 @@ def test_earlier_files_come_along_and_what_was_here_is_kept(course: Course, tmp_
     assert len(list(folder.glob("*.before*"))) == 3
     refused = run(folder, "-m", "grader", "start", "more", "--from", str(mine / "work.py"))
     assert "this is no folder. Unpack it first" in refused.stderr
+
+
+def test_a_pack_has_no_files_of_the_reference_to_take(course: Course, tmp_path: Path) -> None:
+    folder = write(tmp_path / "more", student.files(course, bank.load(course, "more")))
+    with (folder / "grader.yaml").open("a") as file:
+        file.write("isolation: {sandbox: process}\nearlier: reference\n")
+    stored = json.loads(run(folder, "-m", "grader", "more", "--json", "-").stdout)
+    assert stored["provenance"]["earlier"] == "student"
+    told = "the files of earlier modules are the submission's own: a pack holds no others"
+    assert told in stored["notes"]
+    (told,) = gradescope.warnings(
+        bank.load(course, "more"), gradescope.Settings(module="more"), "reference"
+    )
+    assert told.startswith("files of earlier modules are the student's own there")
 
 
 def test_a_folder_without_earlier_files_is_told(course: Course, tmp_path: Path) -> None:
