@@ -120,6 +120,23 @@ def test_every_check_is_a_test_with_its_task_as_marker(clone: Path) -> None:
     assert run(clone, "-m", "pytest", *plugin).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("chosen", "ran"),
+    [
+        ("sums::1::double gives the right number", "1 passed"),
+        ("sums::1", "1 failed, 1 passed"),
+        ("sums", "1 failed, 3 passed"),
+    ],
+)
+def test_what_pytest_prints_of_a_check_can_be_given_to_it(
+    clone: Path, chosen: str, ran: str
+) -> None:
+    """As an editor does that runs one test."""
+    found = run(clone, "-m", "pytest", "-p", "no:cacheprovider", "-rA", f"grader.yaml::{chosen}")
+    assert ran in found.stdout
+    assert "PASSED grader.yaml::sums::1::double gives the right number" in found.stdout
+
+
 def test_a_student_s_own_tests_find_the_code_and_know_the_markers(clone: Path) -> None:
     mine = """
         import pytest
