@@ -643,5 +643,7 @@ def _instead(missing: Sequence[str], seen: Iterable[str]) -> str:
             return f" ({name} is written differently: rename it to {name.casefold()})"
     if not names:
         return " (it is empty)"
+    if "__init__.py" in names:
+        return f" (these are the files of a package: hand in the folder {missing[0]} that holds them)"
     listed = ", ".join(ascii(n)[1:-1] if not n.isprintable() else n for n in names[:8])
     return f" (only {listed}{', ...' if len(names) > 8 else ''})"
