@@ -644,6 +644,8 @@ def _instead(missing: Sequence[str], seen: Iterable[str]) -> str:
     if not names:
         return " (it is empty)"
     if "__init__.py" in names:
-        return f" (these are the files of a package: hand in the folder {missing[0]} that holds them)"
+        return (
+            f" (these are the files of a package: hand in the folder {missing[0]} that holds them)"
+        )
     listed = ", ".join(ascii(n)[1:-1] if not n.isprintable() else n for n in names[:8])
     return f" (only {listed}{', ...' if len(names) > 8 else ''})"
