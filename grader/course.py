@@ -23,7 +23,7 @@ import msgspec
 import yaml
 
 from grader.errors import BrokenCheck, UsageError
-from grader.model import Assignment, Limits, Policy, Task
+from grader.model import Assignment, Check, Limits, Policy, Task, Visibility
 from grader.packfile import SUFFIX, read_header
 from grader.sandbox import LEVELS
 from grader.terms import Attempts, Late, Terms
@@ -470,9 +470,9 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
     from grader.judge.compare import COMPARISONS
 
     for place, d in enumerate(declared):
-        titles = {earlier.check.title for earlier in declared[:place]}
+        before = {earlier.check.title for earlier in declared[:place]}
         for needed in d.check.after:
-            if needed not in titles:
+            if needed not in before:
                 raise BrokenCheck(
                     f"{folder / 'checks.py'}: {d.check.title!r} comes after {needed!r}, which is no check before it"
                 )
@@ -494,13 +494,13 @@ def load_checks(course: Course, module: str) -> tuple[Assignment, tuple[Declared
         for d, mode in found
         if mode is not None
     )
-    titles_out: dict[str, list[str]] = {}
+    out: dict[str, list[Check]] = {}
     for d, mode in found:
         if mode is None:
-            titles_out.setdefault(modes.needs(d.on), []).append(f"{d.check.task} {d.check.title}")
+            out.setdefault(modes.needs(d.on), []).append(d.check)
     left_out = tuple(
-        f"not asked here: {some(titles)}. That takes {lacking}"
-        for lacking, titles in titles_out.items()
+        f"not asked here: {some(titles(checks))}. That takes {lacking}"
+        for lacking, checks in out.items()
     )
     assignment = Assignment(
         name=module,
@@ -526,6 +526,14 @@ def some(titles: Sequence[str]) -> str:
     """`a; b and 4 more`."""
     more = f" and {len(titles) - 2} more" if len(titles) > 3 else ""
     return "; ".join(titles[: 2 if more else None]) + more
+
+
+def titles(checks: Iterable[Check]) -> list[str]:
+    """What students may be told of checks: the titles of those that they see, and how many others there are."""
+    checks = list(checks)
+    seen = [f"{c.task} {c.title}" for c in checks if c.visibility is Visibility.VISIBLE]
+    rest = len(checks) - len(seen)
+    return seen + [f"{rest} check{'s' if rest > 1 else ''} not shown yet"] * (rest > 0)
 
 
 def _together(texts: dict[str, str], folder: Path) -> str:

@@ -66,6 +66,8 @@ EXTENDED = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
 )
+# How a file that holds a submission ends.
+ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz"))
 SKIPPED_SUFFIXES = (".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib", ".pth", ".nbi", ".nbc")
 
 
@@ -94,17 +96,11 @@ def read_submission(path: Path, expects: Sequence[str], also: Sequence[str] = ()
         return read_tar(path, expects, unpack, also)
     if path.is_file() and path.stat().st_size == 0:
         raise NotGradable(f"{path}: the file is empty. Make it again")
-    for suffix, kind in (
-        (".zip", "zip"),
-        (".tar", "tar"),
-        (".gz", "tar"),
-        (".tgz", "tar"),
-        (".xz", "tar"),
-    ):
-        if path.suffix.lower() == suffix:
-            raise NotGradable(
-                f"{path}: this is no {kind} file, or its end is missing. Make it again, or copy it again"
-            )
+    if path.suffix.lower() in ARCHIVES:
+        kind = "zip" if path.suffix.lower() == ".zip" else "tar"
+        raise NotGradable(
+            f"{path}: this is no {kind} file, or its end is missing. Make it again, or copy it again"
+        )
     if path.suffix == ".py" and path.is_file():
         names = " or ".join(f"{name}.py" for name in expects)
         raise NotGradable(
@@ -724,5 +720,9 @@ def _instead(missing: Sequence[str], seen: Iterable[str]) -> str:
             return f" ({name} is written differently: rename it to {name.casefold()})"
     if not names:
         return " (it is empty)"
+    if "__init__.py" in names:
+        return (
+            f" (these are the files of a package: hand in the folder {missing[0]} that holds them)"
+        )
     listed = ", ".join(ascii(n)[1:-1] if not n.isprintable() else n for n in names[:8])
     return f" (only {listed}{', ...' if len(names) > 8 else ''})"

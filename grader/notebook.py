@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 
 import msgspec
@@ -33,12 +34,12 @@ MOST_TOLD = 5
 
 class _Cell(msgspec.Struct):
     cell_type: str = ""
-    source: str | list[str] = ""
-    input: str | list[str] = ""  # what formats 2 and 3 call it
+    source: str | list[str] | None = ""
+    input: str | list[str] | None = ""  # what formats 2 and 3 call it
 
     @property
     def text(self) -> str:
-        found = self.source or self.input
+        found = self.source or self.input or ""
         return found if isinstance(found, str) else "".join(found)
 
 
@@ -47,8 +48,7 @@ class _Sheet(msgspec.Struct):
 
 
 class _Kernel(msgspec.Struct):
-    language: str = ""
-    display_name: str = ""
+    language: str | None = ""
 
 
 class _Metadata(msgspec.Struct):
@@ -57,7 +57,7 @@ class _Metadata(msgspec.Struct):
 
 class _Notebook(msgspec.Struct):
     nbformat: int
-    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+    metadata: _Metadata | None = None
     cells: list[_Cell] = []
     worksheets: list[_Sheet] = []
 
@@ -73,14 +73,15 @@ def to_module(name: str, data: bytes) -> tuple[bytes, list[str]]:
             f"{name} has more than {MAX_NOTEBOOK >> 20} MiB. Clear its outputs and save it again"
         )
     try:
-        read = msgspec.json.decode(data, type=_Notebook)
+        read = msgspec.json.decode(data.removeprefix(BOM_UTF8), type=_Notebook)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise NotGradable(
             f"{name}: this is no notebook, or it is damaged ({error}). Open it, save it and hand it in again"
         ) from error
-    kernel = read.metadata.kernelspec
-    if kernel is not None and kernel.language not in ("", "python"):
-        raise NotGradable(f"{name} is written in {kernel.language[:40]!r}. Hand in one in Python")
+    kernel = read.metadata.kernelspec if read.metadata is not None else None
+    language = (kernel.language or "" if kernel is not None else "")[:40]
+    if language.lower() not in ("", "python"):
+        raise NotGradable(f"{name} is written in {language!r}. Hand in one in Python")
     cells = [*read.cells, *(cell for sheet in read.worksheets for cell in sheet.cells)]
     code = [cell.text for cell in cells if cell.cell_type == "code"]
     if not code:
@@ -107,8 +108,9 @@ def _joined(name: str, code: Sequence[str]) -> tuple[bytes, list[str]]:
         dropped += [number] * ipython
         if why:
             left_out.append(f"{printable}: code cell {number} was left out: {why}")
+    taken = len(code) - len(left_out)
     notes = [
-        f"{_count(len(code), 'code cell')} of {printable} {'was' if len(code) == 1 else 'were'} graded"
+        f"{_count(taken, 'code cell')} of {printable} {'was' if taken == 1 else 'were'} graded"
     ]
     if dropped:
         where = sorted(set(dropped))

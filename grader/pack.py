@@ -9,9 +9,8 @@ are not in it, nor are their questions. The same course gives the same bytes.
 from __future__ import annotations
 
 import ast
-import hashlib
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,10 +19,10 @@ import grader
 from grader import modes
 from grader.bank import Module, as_frame, from_frame
 from grader.box import wire
-from grader.course import Course, load_module, some
+from grader.course import Course, load_module, some, titles
 from grader.errors import UsageError
 from grader.model import Visibility
-from grader.packfile import FORMAT, SUFFIX, Header, opened, read_header, written
+from grader.packfile import FORMAT, SUFFIX, Header, opened, read_header, sound, written
 
 
 class Pack(msgspec.Struct, frozen=True):
@@ -58,7 +57,7 @@ def make(course: Course, module: Module, audience: str) -> bytes:
         module=module.assignment.name,
         audience=audience,
         settings=settings,
-        digest=hashlib.sha256(content).hexdigest(),
+        digest="",
         module_digest=module.digest,
         bindings=(mine.assignment.binding,),
         comparisons=tuple(sorted({check.compare for check in checks})),
@@ -76,7 +75,7 @@ def read(path: Path) -> Pack:
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     header, content = opened(path, data)
-    if hashlib.sha256(content).hexdigest() != header.digest:
+    if not sound(header, data):
         raise UsageError(f"{path}: the pack is damaged: it does not fit its digest. Fetch it again")
     try:
         tree = wire.decode(zlib.decompress(content))
@@ -100,6 +99,10 @@ def public(module: Module) -> Module:
     so that a score on them means the same."""
     assignment = module.assignment
     checks = tuple(c for c in assignment.checks if c.visibility is Visibility.VISIBLE)
+    known = {c.title for c in checks}
+    checks = tuple(
+        msgspec.structs.replace(c, after=tuple(t for t in c.after if t in known)) for c in checks
+    )
     tasks = []
     for task in assignment.tasks:
         weights = [c.weight for c in assignment.checks if c.task == task.id]
@@ -124,7 +127,7 @@ def only(questions: str, wanted: Iterable[str]) -> str:
     """The source of the questions named, and of what they use of the rest."""
     tree = ast.parse(questions)
     defines: list[tuple[ast.stmt, set[str]]] = [(node, set(_defined(node))) for node in tree.body]
-    kept: set[int] = set()
+    kept = {place for place, (node, _) in enumerate(defines) if _unnamed(node)}
     open_names = set(wanted)
     done: set[str] = set()
     while open_names:
@@ -135,7 +138,7 @@ def only(questions: str, wanted: Iterable[str]) -> str:
                 kept.add(place)
                 used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
                 open_names |= used - done
-    lines = questions.splitlines()
+    lines = questions.split("\n")  # as Python counts them: a form feed ends none
     parts = []
     for place, (node, _) in enumerate(defines):
         if place in kept:
@@ -144,16 +147,35 @@ def only(questions: str, wanted: Iterable[str]) -> str:
     return "\n\n\n".join(parts) + "\n"
 
 
-def _defined(node: ast.stmt) -> Iterable[str]:
-    """The names that a statement at the top of a file gives a meaning."""
-    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+def _defined(node: ast.AST) -> Iterator[str]:
+    """The names that a statement at the top of a file gives a meaning, or changes: `TABLE["a"] = 1` and
+    `TABLE.update(a=1)` are as much a part of TABLE as its first line."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         yield node.name
-    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        return
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
         yield from ((a.asname or a.name).split(".")[0] for a in node.names)
-    else:
-        for part in ast.walk(node):
-            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
-                yield part.id
+    elif isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
+        if not isinstance(node.ctx, ast.Load):
+            yield _root(node)
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        yield _root(node.value.func)
+    for part in ast.iter_child_nodes(node):
+        yield from _defined(part)
+
+
+def _unnamed(node: ast.stmt) -> bool:
+    """Whether a statement gives what is used by no name: `from math import *`, `from __future__ import ...`."""
+    return isinstance(node, ast.ImportFrom) and (
+        node.module == "__future__" or any(a.name == "*" for a in node.names)
+    )
+
+
+def _root(node: ast.expr) -> str:
+    """`TABLE` of `TABLE["a"].rows`; "" where no name stands there."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def ready(course: Course, name: str) -> Module:
@@ -169,12 +191,15 @@ def ready(course: Course, name: str) -> Module:
     sandbox = course.settings.isolation.sandbox
     absent = [c for c in assignment.checks if not modes.offered(c.mode, sandbox)]
     for mode in dict.fromkeys(check.mode for check in absent):
-        titles = some([f"{c.task} {c.title}" for c in absent if c.mode == mode])
-        told = f"not asked here: {titles}. That takes {modes.needs([mode])}"
+        lacking = some(titles([c for c in absent if c.mode == mode]))
+        told = f"not asked here: {lacking}. That takes {modes.needs([mode])}"
         assignment = msgspec.structs.replace(assignment, left_out=(*assignment.left_out, told))
     assignment = msgspec.structs.replace(
         assignment, checks=tuple(c for c in assignment.checks if c not in absent)
     )
+    if assignment.earlier and course.settings.earlier == "reference":
+        told = "the files of earlier modules are the submission's own: a pack holds no others"
+        assignment = msgspec.structs.replace(assignment, left_out=(*assignment.left_out, told))
     if found.header.audience == "student":
         shown, whole = found.header.public
         told = f"these are the public checks, worth {shown:g} of {whole:g} points"

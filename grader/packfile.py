@@ -6,6 +6,7 @@ that is compressed. A version that is too old to read the content still reads fr
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from grader.errors import UsageError
 from grader.judge.compare import COMPARISONS
 
 MAGIC = b"backcheck pack\n"
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".pack"
 AUDIENCES = ("student", "grader")
 MOST_HEADER = 1 << 16
@@ -30,7 +31,7 @@ class Header(msgspec.Struct, frozen=True):
     """What every version can read of a pack.
 
     by: the version of backcheck that made it; audience: `student` (public checks) or `grader` (all);
-    settings: what stands in `module.yaml`; digest: sha256 of the compressed content; module_digest: of the
+    settings: what stands in `module.yaml`; digest: sha256 of the whole file with no digest in it; module_digest: of the
     module, as banks are named; bindings, comparisons, modes: what an engine must know to use it; public: points
     of the public checks and of all.
     """
@@ -71,7 +72,7 @@ def opened(path: Path, data: bytes) -> tuple[Header, bytes]:
     try:
         known = msgspec.json.decode(raw)
         version, by = known["format"], known["by"]
-    except (msgspec.DecodeError, KeyError, TypeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path}: the pack is damaged: its header cannot be read. Fetch it again"
         ) from error
@@ -101,6 +102,24 @@ def opened(path: Path, data: bytes) -> tuple[Header, bytes]:
 
 
 def written(header: Header, content: bytes) -> bytes:
-    """The whole file."""
+    """The whole file, with its digest in the header."""
+    bare = _joined(msgspec.structs.replace(header, digest=""), content)
+    return _joined(msgspec.structs.replace(header, digest=_digest(bare)), content)
+
+
+def sound(header: Header, data: bytes) -> bool:
+    """Whether a file is the one that its digest was taken of."""
+    (length,) = LENGTH.unpack_from(data, len(MAGIC))
+    start = len(MAGIC) + LENGTH.size
+    raw = data[start : start + length].replace(f'"{header.digest}"'.encode(), b'""')
+    bare = MAGIC + LENGTH.pack(len(raw)) + raw + data[start + length :]
+    return _digest(bare) == header.digest
+
+
+def _joined(header: Header, content: bytes) -> bytes:
     head = msgspec.json.encode(header)
     return MAGIC + LENGTH.pack(len(head)) + head + content
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -137,8 +137,10 @@ def grade_one(
     kept: from one submission to the next of the same module and seed; made anew where there is none. before: an earlier report, from which
     what would be found again is taken over. paced: as `grader.judge.grade.grade` has it."""
     from grader.judge.grade import grade
+    from grader.packfile import read_header
 
-    seeded = with_seed(course, seed)
+    packed = course.pack(ready.assignment.name)
+    drawn = read_header(packed).seed if packed else with_seed(course, seed).settings.seed
     earlier = {}
     for name in ready.assignment.earlier:
         path = course.reference / name
@@ -156,14 +158,15 @@ def grade_one(
             ready,
             submission,
             box,
-            seed=seeded.settings.seed,
+            seed=drawn,
             course=course.settings.course,
             only=only,
             keys=keys,
             opponent=at_hand.opponent,
             shrinker=at_hand.shrinker,
             earlier=earlier,
-            earlier_mode=course.settings.earlier,
+            # A pack has no reference whose files could be taken.
+            earlier_mode="student" if packed else course.settings.earlier,
             progress=step,
             so_far=so_far,
             before=before,

@@ -3,6 +3,7 @@ template, start."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -83,7 +84,7 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
     for name in modules:
         ready = load_banks(course, name, None, progress)
         progress.clear()
-        path = bank.bank_path(name, ready.digest)
+        path = course.pack(name) or bank.bank_path(name, ready.digest)
         if action == "build":
             cases = sum(len(b.cases) for b in ready.banks.values())
             put(f"{name}: {len(ready.banks)} checks, {cases} cases in {path}")
@@ -331,36 +332,51 @@ def student_repository(
 def start(module: str, source: Path, dry_run: bool, course_dir: Path | None) -> None:
     """Copies your own files of earlier modules, which MODULE builds on, into this folder.
 
-    What was here under the same name is kept beside it as NAME.before, unless it is what you bring.
+    What was here under the same name is kept beside it as NAME.before (or NAME.before2, and so on, where that is
+    taken), unless it is what you bring.
     """
     from grader.course import find_course
     from grader.platforms import student
 
     course = find_course(Path.cwd(), course_dir)
     if not source.is_dir():
-        raise UsageError(f"--from {source}: there is no such folder")
+        said = (
+            "this is no folder. Unpack it first" if source.exists() else "there is no such folder"
+        )
+        raise UsageError(f"--from {source}: {said}")
     if source.resolve() == course.root:
         raise UsageError(f"--from {source}: that is this folder. Name the one of the module before")
     found, absent = student.carried(course, module, source)
     for name, data in found.items():
         path = course.root / name
         here = path.read_bytes() if path.is_file() else None
-        state = (
-            "the same"
-            if here == data
-            else "copied"
-            if here is None
-            else "copied, the old one is kept"
-        )
-        if here is not None and here != data and not dry_run:
-            write_files(course.root, {f"{name}.before": here})
+        if here == data:
+            state = "the same"
+        elif dry_run:
+            state = "would be copied"
+        elif here is None:
+            state = "copied"
+        else:
+            kept = free_name(course.root, f"{name}.before", here)
+            write_files(course.root, {kept: here})
+            state = f"copied, the old one is kept as {Path(kept).name}"
         if here != data and not dry_run:
             write_files(course.root, {name: data})
-        put(f"{name}: {state if not dry_run or here == data else 'would be copied'}")
+        put(f"{name}: {state}")
     for name in absent:
         put(f"{name}: not in {source}; the one here stays")
     if not found:
         put(f"{module} needs no file of an earlier module")
+
+
+def free_name(root: Path, name: str, data: bytes) -> str:
+    """A name under which nothing else is kept yet: `name`, or with a number behind it."""
+    for number in itertools.count(2):
+        path = root / name
+        if not path.exists() or (path.is_file() and path.read_bytes() == data):
+            break
+        name = f"{name.rstrip('0123456789')}{number}"
+    return name
 
 
 COMMANDS = (list_, bank_, pack_, image_, doctor, template, start)

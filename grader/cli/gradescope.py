@@ -70,7 +70,7 @@ def build(
         write_whole(Path(output).absolute(), data)
     except OSError as error:
         raise OutputFault(f"{output}: cannot be written: {error.strerror}") from error
-    for line in warnings(ready, settings):
+    for line in warnings(ready, settings, course.settings.earlier):
         click.echo(f"note: {line}", err=True)
     put(f"{output}: {len(data) / 1024:.0f} KiB. Upload it as the assignment's autograder")
 

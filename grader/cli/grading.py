@@ -270,7 +270,8 @@ def replay(
     seed = stored.provenance.seed
     box: Sandbox | None = None
     try:
-        ready = load_banks(course, stored.module, seed, progress)
+        packed = course.pack(stored.module) is not None  # its cases are those of its seed
+        ready = load_banks(course, stored.module, None if packed else seed, progress)
         missing = [k for k in found if k not in ready.banks]
         if missing:
             raise UsageError(f"{missing[0]}: the course has no such check any more")

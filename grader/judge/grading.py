@@ -18,6 +18,8 @@ import msgspec
 from grader.bank import Module, size
 from grader.box import wire
 from grader.box.modes import MODES
+from grader.box.notebook import is_made
+from grader.course import titles
 from grader.errors import SandboxLost
 from grader.judge import speed
 from grader.judge.answer import (
@@ -606,7 +608,9 @@ class Grading:
             mismatch=fault.mismatch,
             shrunk=shrunk,
             diagnosis=diagnosis,
-            snippet=snippet(self.assignment, check, inputs, changed),
+            snippet=_for_notebook(
+                self.submission, snippet(self.assignment, check, inputs, changed)
+            ),
             expected=expected,
             observed=observed,
             where=fault.where,
@@ -655,8 +659,9 @@ def without_speed(module: Module) -> Module:
     slow = [check for check in assignment.checks if check.at_most_times]
     if not slow:
         return module
-    titles = "; ".join(f"{check.task} {check.title}" for check in slow)
-    note = f"not asked here: {titles}. That takes the reference, to be timed beside"
+    note = (
+        f"not asked here: {'; '.join(titles(slow))}. That takes the reference, to be timed beside"
+    )
     assignment = msgspec.structs.replace(
         assignment,
         checks=tuple(check for check in assignment.checks if check not in slow),
@@ -678,3 +683,13 @@ def _import_ended(opened: Opened) -> str:
         f"the process ended while the submission was imported ({opened.detail}): look for what runs when "
         "a file is imported, such as a call of os._exit"
     )
+
+
+def _for_notebook(submission: Submission, lines: str) -> str:
+    """Lines to try, where no module is there to import from: what a notebook defines is known in it."""
+    made = [name for name, source in submission.files.items() if is_made(source)]
+    starts = tuple(f"from {name.removesuffix('.py')} import " for name in made)
+    if not any(line.startswith(starts) for line in lines.split("\n")):
+        return lines
+    kept = [line for line in lines.split("\n") if not line.startswith(starts)]
+    return "\n".join(["# in a new cell of the notebook, after all others", *kept])

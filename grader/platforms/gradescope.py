@@ -131,8 +131,8 @@ def archive(course: Course, module: Module, settings: Settings) -> bytes:
     )
 
 
-def warnings(module: Module, settings: Settings) -> list[str]:
-    """What to know before uploading, one sentence or two each."""
+def warnings(module: Module, settings: Settings, earlier: str = "student") -> list[str]:
+    """What to know before uploading, one sentence or two each. earlier: as `grader.yaml` has it."""
     checks = module.assignment.checks
     found = []
     kinds = {c.visibility for c in checks}
@@ -150,6 +150,11 @@ def warnings(module: Module, settings: Settings) -> list[str]:
     if slow:
         found.append(
             f"not asked there: {'; '.join(slow)}. Speed is taken beside the reference, which is not in a pack"
+        )
+    if module.assignment.earlier and earlier == "reference":
+        found.append(
+            "files of earlier modules are the student's own there: a pack holds none of the reference, whatever "
+            "`earlier` in grader.yaml says"
         )
     if settings.leaderboard:
         found.append("switch the leaderboard on in the assignment's settings as well")

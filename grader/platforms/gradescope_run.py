@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ import msgspec
 from grader.bank import write_whole
 from grader.course import load_course
 from grader.errors import GraderError, NotGradable
-from grader.intake import read_submission
+from grader.intake import ARCHIVES, SKIPPED_FOLDERS, read_submission
 from grader.model import Outcome, Report, Visibility
 from grader.platforms.gradescope import Settings
 from grader.report.gradescope import results
@@ -67,7 +68,8 @@ def run(root: Path, progress: Progress) -> None:
             return
         graded(root, target, settings, metadata, progress)
     except NotGradable as error:
-        said = str(error).replace(f"{root / 'submission'}: ", "").partition(" Name the folder")[0]
+        said = str(error).replace(f"{root / 'submission'}: ", "")
+        said = said.replace(f"{root / 'submission'}/", "").partition(" Name the folder")[0]
         written(target, told(f"This upload cannot be graded: {visible(said)}"))
     except GraderError as error:
         written(
@@ -137,13 +139,13 @@ def graded(
 
 def handed_in(folder: Path) -> Path:
     """What was uploaded: the folder, or the one archive in it."""
-    found = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    found = [
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and path.name not in SKIPPED_FOLDERS
+    ]
     alone = found[0] if len(found) == 1 else folder
-    return (
-        alone
-        if alone.is_file() and alone.suffix in (".zip", ".tar", ".gz", ".tgz", ".xz")
-        else folder
-    )
+    return alone if alone.is_file() and alone.suffix.lower() in ARCHIVES else folder
 
 
 @contextlib.contextmanager
@@ -195,18 +197,33 @@ def sent(report: Report, metadata: dict[str, Any], lines: list[str]) -> dict[str
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """The submission's metadata; empty where they cannot be read."""
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads(path.read_bytes())
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        found = json.loads(
+            path.read_bytes(), parse_float=finite, parse_int=whole, parse_constant=finite
+        )
         if isinstance(found, dict):
             return found
     return {}
 
 
+def finite(text: Any) -> float | None:
+    """A number, or a text of one; None for what is none, or has no end: results.json may not hold it."""
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        value = float(text)
+        return value if math.isfinite(value) else None
+    return None
+
+
+def whole(text: str) -> int | None:
+    """A whole number; None for one that is larger than any float."""
+    return int(text) if len(text) < 300 else None
+
+
 def moment(text: Any) -> dt.datetime | None:
-    """A time as Gradescope writes it; None for anything else or a time of no known zone."""
+    """A time as Gradescope writes it; None for anything else, a time of no known zone, or one of no course."""
     with contextlib.suppress(TypeError, ValueError):
         found = dt.datetime.fromisoformat(text)
-        return found if found.tzinfo is not None else None
+        return found if found.tzinfo is not None and 1970 < found.year < 9999 else None
     return None
 
 
@@ -277,14 +294,20 @@ def over_limit(metadata: dict[str, Any], attempts: int) -> dict[str, Any] | None
     extra = last.get("extra_data") if isinstance(last, dict) else None
     if isinstance(extra, dict) and extra.get("held"):
         return None  # the last score is none, through no fault of the student
-    if isinstance(last, dict) and isinstance(last.get("tests"), list):
+    if isinstance(last, dict) and understood(last):
         output = str(last.get("output", "")).removeprefix(f"{said}\n\n")
         return {**last, "output": f"{said}\n\n{output}"}
-    try:
-        score = float(before[-1].get("score") or 0)
-    except (TypeError, ValueError):
-        score = 0.0
-    return told(said) | {"score": score}
+    return told(said) | {"score": finite(before[-1].get("score")) or 0}
+
+
+def understood(last: dict[str, Any]) -> bool:
+    """Whether results are such as this program writes, so that they may be sent once more."""
+    tests = last.get("tests")
+    return (
+        isinstance(last.get("score"), (int, float))
+        and isinstance(tests, list)
+        and all(isinstance(test, dict) and isinstance(test.get("name"), str) for test in tests)
+    )
 
 
 def since_last(report: Report, metadata: dict[str, Any]) -> list[str]:

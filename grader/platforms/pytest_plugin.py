@@ -87,8 +87,15 @@ def course_of(root: Path) -> Course | None:
 
 
 def wanted(config: pytest.Config, course: Course) -> tuple[str, ...]:
-    """The modules to ask: those named, or all."""
+    """The modules to ask: those named, or all. Raises UsageError for a name that is none of them."""
+    from grader.course import unknown
+
     named = config.getoption("--check-module")
+    for name in named:
+        if name not in course.settings.modules:
+            raise pytest.UsageError(
+                f"--check-module: {unknown('module', name, course.settings.modules)}"
+            )
     return tuple(m for m in course.settings.modules if not named or m in named)
 
 
@@ -106,23 +113,16 @@ class Checks(pytest.File):
 
     course: Course
 
-    def collect(self) -> Iterable[pytest.Item]:
-        """An item for each check of each module that is wanted."""
+    def collect(self) -> Iterable[pytest.Collector]:
+        """The modules that are wanted."""
         from grader.course import load_course
         from grader.errors import GraderError
 
         try:
             self.course = load_course(self.path.parent)
             for module in wanted(self.config, self.course):
-                for check in self.checks_of(module):
-                    item = CheckItem.from_parent(
-                        self,
-                        name=f"{module}::{check.task}::{check.title}",
-                        module=module,
-                        check=check,
-                    )
-                    item.add_marker(marker(check.task))
-                    yield item
+                checks = tuple(self.checks_of(module))
+                yield ModuleChecks.from_parent(self, name=module, checks=checks)
         except GraderError as error:
             raise self.CollectError(str(error)) from None
 
@@ -142,10 +142,10 @@ class Checks(pytest.File):
             )
         return known[module]
 
-    def verdict(self, item: CheckItem) -> Verdict:
-        """The verdict of a check. The first one that is wanted of a module has all of those graded that were
+    def verdict(self, item: CheckItem) -> Verdict | None:
+        """The verdict of a check; None where it cannot be asked without the reference. The first one that is wanted of a module has all of those graded that were
         chosen; with several processes (pytest-xdist) each grades what it is given, one by one."""
-        known: dict[str, Verdict] = self.__dict__.setdefault("_verdicts", {})
+        known: dict[str, Verdict | None] = self.__dict__.setdefault("_verdicts", {})
         key = f"{item.module}/{item.check.key}"
         if key not in known:
             alone = hasattr(self.config, "workerinput")
@@ -155,6 +155,7 @@ class Checks(pytest.File):
                 if isinstance(other, CheckItem) and other.module == item.module
             ]
             report = self.graded(item.module, [item.check.key] if alone else chosen)
+            known[key] = None
             known |= {f"{item.module}/{v.task}/{v.title}": v for v in report.checks}
         return known[key]
 
@@ -179,6 +180,37 @@ class Checks(pytest.File):
             box.close()
 
 
+class ModuleChecks(pytest.Collector):
+    """The checks of one module, by task: what pytest prints of a check can be given to it again, and a part of it
+    asks all that begins so (`pytest grader.yaml::module2::2.4`)."""
+
+    def __init__(self, *, checks: tuple[Check, ...], **options: Any) -> None:
+        super().__init__(**options)
+        self.checks = checks
+
+    def collect(self) -> Iterable[pytest.Collector]:
+        """The tasks, in the order of their first checks."""
+        for task in dict.fromkeys(check.task for check in self.checks):
+            checks = tuple(check for check in self.checks if check.task == task)
+            yield TaskChecks.from_parent(self, name=task, module=self.name, checks=checks)
+
+
+class TaskChecks(pytest.Collector):
+    """The checks of one task."""
+
+    def __init__(self, *, module: str, checks: tuple[Check, ...], **options: Any) -> None:
+        super().__init__(**options)
+        self.module = module
+        self.checks = checks
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """An item for each check."""
+        for check in self.checks:
+            item = CheckItem.from_parent(self, name=check.title, module=self.module, check=check)
+            item.add_marker(marker(check.task))
+            yield item
+
+
 class CheckItem(pytest.Item):
     """One check of a module."""
 
@@ -192,11 +224,14 @@ class CheckItem(pytest.Item):
         from grader.errors import GraderError
         from grader.model import Outcome
 
-        assert isinstance(self.parent, Checks)
+        checks = self.getparent(Checks)
+        assert checks is not None
         try:
-            verdict = self.parent.verdict(self)
+            verdict = checks.verdict(self)
         except GraderError as error:
             pytest.fail(str(error), pytrace=False)
+        if verdict is None:
+            pytest.skip("not asked here: it takes the reference, to be timed beside")
         if verdict.outcome is Outcome.BLOCKED:
             pytest.skip(verdict.reason)
         if verdict.outcome is Outcome.HELD:

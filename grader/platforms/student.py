@@ -7,6 +7,7 @@ before. Nothing here writes a file.
 from __future__ import annotations
 
 import functools
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from grader import pack, template
 from grader.bank import Module
 from grader.course import Course, load_module
 from grader.errors import UsageError
+from grader.judge.grading import without_speed
 
 WORKFLOW = ".github/workflows/grade.yml"
 
@@ -41,7 +43,10 @@ def files(course: Course, module: Module, install: str = "backcheck") -> dict[st
     handout = course.folder(name) / "handout.md"
     if handout.is_file():
         found["HANDOUT.md"] = handout.read_bytes()
-    public = pack.public(module)
+    public = without_speed(pack.public(module)).assignment
+    asked = {check.task for check in public.checks}
+    tasks = [task for task in public.tasks if task.id in asked] or list(public.tasks)
+    whole = sum(task.points for task in settings.tasks)
     values = {
         "course": course.settings.course,
         "name": name,
@@ -49,10 +54,9 @@ def files(course: Course, module: Module, install: str = "backcheck") -> dict[st
         "expects": settings.expects,
         "also": settings.also,
         "earlier": settings.earlier,
-        "seed": course.settings.seed,
-        "isolation": "auto",
-        "tasks": public.assignment.tasks,
-        "example_marker": "task" + public.assignment.tasks[-1].id.replace(".", "_"),
+        "tasks": tasks,
+        "rest": whole - sum(task.points for task in tasks),
+        "example_marker": "task" + re.sub(r"\W", "_", tasks[-1].id),
         "previous": _previous(course, name),
         "has_handout": "HANDOUT.md" in found,
         "install": shlex.quote(install),
@@ -62,6 +66,7 @@ def files(course: Course, module: Module, install: str = "backcheck") -> dict[st
         ("README.md", "readme.md.j2"),
         (WORKFLOW, "grade.yml.j2"),
         (".gitignore", "gitignore.j2"),
+        ("pytest.ini", "pytest.ini.j2"),
     ):
         found[path] = _environment().get_template(source).render(values).encode()
     found[f"packs/{name}{pack.SUFFIX}"] = pack.make(course, module, "student")

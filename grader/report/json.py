@@ -12,7 +12,7 @@ import msgspec
 
 from grader.errors import UsageError
 from grader.model import Report
-from grader.report.text import encodable
+from grader.report.text import encodable, visible
 
 SCHEMA: str = next(f.default for f in msgspec.structs.fields(Report) if f.name == "schema")
 _FAMILY, _, _VERSION = SCHEMA.rpartition("/")
@@ -54,6 +54,9 @@ def from_json(data: bytes) -> Report:
         raise UsageError(f"This is not a report: it is not valid JSON ({error}).") from error
     if isinstance(raw, dict) and isinstance(raw.get("extra_data"), dict):
         raw = raw["extra_data"].get("report", raw)
+    if isinstance(raw, dict) and str(raw.get("schema")).startswith("backcheck/error/"):
+        said = visible(str(raw.get("error")))
+        raise UsageError(f"There is no report in it, for grading ended with an error: {said}")
     _check_version(raw.get("schema") if isinstance(raw, dict) else None)
     try:
         report = msgspec.convert(raw, Report)

@@ -38,6 +38,7 @@ from grader.report.text import cut, one_line, points, sentence, visible
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()+\-.!|~$:=])")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
+MOST = 1 << 19  # bytes of faults told in full: GitHub shows no summary of more than twice as much
 _WORD_JOINER = "\u2060"  # after @ and #, so that GitHub neither mentions nor links
 
 
@@ -49,8 +50,11 @@ def render(report: Report) -> str:
     blocks.append(sentence(_text(" · ".join(tallies(report.checks)))) + ".")
     blocks.append(_table(told))
     blocks += [f"> {_text(stopped_line(group))}" for group in told.common]
+    left = MOST
     for part in told.parts:
-        blocks += _part(part)
+        made = _part(part, left)
+        left -= len("".join(made).encode())
+        blocks += made
     if report.flags:
         blocks.append("### For a TA")
         for flag in report.flags:
@@ -89,7 +93,8 @@ def _table(told: Outline) -> str:
     return "\n".join(rows)
 
 
-def _part(part: Part) -> list[str]:
+def _part(part: Part, left: int) -> list[str]:
+    """The blocks of a task. left: bytes for its faults; the others are named and no more."""
     waiting = [_text(stopped_line(group)) for group in part.stopped]
     if part.unimplemented:
         line = _text(waiting_line(part))
@@ -98,18 +103,28 @@ def _part(part: Part) -> list[str]:
     if not part.faults and not waiting:
         return []
     blocks = [f"### Task {_text(part.task.id)} {_text(task_title(part.task))}".rstrip()]
-    blocks += [_fault(verdict) for verdict in part.faults]
+    for verdict in part.faults:
+        fault = _fault(verdict)
+        left -= len(fault.encode())
+        blocks.append(fault if left > 0 else f"{_named(verdict)}, and more than fits here")
     if waiting:
         blocks.append("\n".join(f"- {line}" for line in waiting))
     return blocks
 
 
-def _fault(verdict: Verdict) -> str:
+def _named(verdict: Verdict) -> str:
+    """One line of HTML that says which check it is, and what became of it."""
     later = SHOWN_LATER[verdict.visibility]
-    blocks = [
-        f"<details><summary>❌ <b>{_html(verdict.title)}</b>: {WORDS[verdict.outcome].text}"
+    return (
+        f"❌ <b>{_html(verdict.title)}</b>: {WORDS[verdict.outcome].text}"
         f" ({points(verdict.score)} / {points(verdict.max_score)})"
-        f"{f' <i>{later}</i>' if later else ''}</summary>",
+        f"{f' <i>{later}</i>' if later else ''}"
+    )
+
+
+def _fault(verdict: Verdict) -> str:
+    blocks = [
+        f"<details><summary>{_named(verdict)}</summary>",
         *(_text(line) for line in sentences(verdict) + beside(verdict)),
     ]
     example = verdict.counterexample

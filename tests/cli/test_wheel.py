@@ -25,6 +25,14 @@ def run(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_what_students_install_holds_no_answer_key() -> None:
+    builder = pytest.importorskip("hatchling.builders.sdist").SdistBuilder(str(ROOT))
+    found = {file.distribution_path for file in builder.recurse_included_files()}
+    assert {path.split("/")[0] for path in found} == {
+        "CHANGELOG.md", "LICENSE", "README.md", "docs", "grader",
+    }  # fmt: skip
+
+
 @pytest.mark.thorough
 def test_the_wheel_grades_a_pack_in_an_empty_environment(tmp_path: Path) -> None:
     built = run(

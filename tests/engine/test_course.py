@@ -212,3 +212,21 @@ def test_an_unknown_module_is_told_with_the_nearest_name(tmp_path: Path) -> None
     course = make_course(tmp_path)
     with pytest.raises(UsageError, match=r"no module 'sum'\. Did you mean 'sums'"):
         course.folder("sum")
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (grader_yaml, "course: A\nmodules: [sums]\ncase: 5\n"),
+        (grader_yaml, "course: A\nmodules: [sums, second]\n"),
+        (grader_yaml, "course: A\nmodules: [sums]\n\nlimits: {sums: {check_second: 2}}\n"),
+        (module_yaml, MODULE + "binding: minitorhc\n"),
+        (module_yaml, MODULE + "policy: {lookup_tabel: flag}\n"),
+    ],
+)
+def test_the_documentation_quotes_what_is_told(tmp_path: Path, read, text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        read(tmp_path, text)
+    told = re.sub(r".*\.yaml:\d+: ", "", str(refused.value))
+    page = Path(__file__).parents[2] / "docs" / "configuration.md"
+    assert f": {told}\n" in page.read_text()

@@ -234,6 +234,8 @@ def test_what_is_no_submission_is_refused_with_what_to_do(tmp_path: Path) -> Non
     assert "(it is empty)" in refused(tmp_path / "empty")
     cased = write(tmp_path / "cased", {"Work.py": WORK})
     assert "Work.py is written differently: rename it to work.py" in refused(cased)
+    flat = write(tmp_path / "flat", {"__init__.py": "", "tensor.py": WORK})
+    assert "the files of a package: hand in the folder work that holds them" in refused(flat)
     cut = tmp_path / "cut.zip"
     cut.write_bytes(zipped(tmp_path / "whole.zip", {"work.py": WORK}).read_bytes()[:40])
     assert "its end is missing" in refused(cut)

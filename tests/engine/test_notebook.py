@@ -191,6 +191,22 @@ def test_what_is_no_notebook_in_python_is_refused(data: bytes, why: str, tmp_pat
         taken(tmp_path / "a", data)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda d: b"\xef\xbb\xbf" + d,
+        lambda d: d.replace(b'"language": "python"', b'"language": "Python"'),
+        lambda d: d.replace(b'"language": "python"', b'"language": null'),
+        lambda d: json.dumps(json.loads(d) | {"metadata": None}).encode(),
+        lambda d: d.replace(b'"cells": [', b'"cells": [{"cell_type": "raw", "source": null}, '),
+    ],
+)
+def test_a_notebook_in_python_is_read_whatever_program_wrote_it(changed) -> None:
+    data = notebook("a = 1")
+    assert changed(data) != data
+    assert source_of(changed(data)) == source_of(data)
+
+
 # Which notebook
 
 
@@ -316,6 +332,11 @@ def test_an_exception_is_placed_in_its_cell(banks: Banks, box: Sandbox, tmp_path
     raised = next(v for v in report.checks if v.outcome is Outcome.RAISED)
     assert raised.counterexample is not None
     assert raised.counterexample.where[0] == f"hw.ipynb code cell {at + 1}, line {line} in backward"
+    # There is no warmup.py to import from.
+    lines = raised.counterexample.snippet.splitlines()
+    assert lines[0] == "# in a new cell of the notebook, after all others"
+    assert "from grader.box.bindings.plain import Context" in lines
+    assert not any("warmup" in line for line in lines)
 
 
 def test_a_cell_that_never_ends_costs_only_itself(
@@ -344,7 +365,7 @@ def test_what_is_flagged_is_placed_in_its_cell(banks: Banks, box: Sandbox, tmp_p
 def test_a_notebook_says_what_of_it_was_graded(tmp_path: Path) -> None:
     found = taken(tmp_path / "a", notebook("!ls", "%%html\n<b>", "a = 1"))
     assert found.notes == (
-        "3 code cells of hw1.ipynb were graded",
+        "2 code cells of hw1.ipynb were graded",
         "hw1.ipynb: 1 line for the shell or the notebook left out (code cell 1)",
         "hw1.ipynb: code cell 2 was left out: it begins with %%html",
     )

@@ -15,7 +15,7 @@ from grader.box import wire
 from grader.course import Course, load_course
 from grader.errors import UsageError
 from grader.judge.grade import grade
-from grader.model import Submission
+from grader.model import Submission, Visibility
 from grader.sandbox.process import ProcessSandbox
 
 from .courses import CHECKS, FILES, REFERENCE, dedented, make_course, write
@@ -129,11 +129,11 @@ def test_limits_of_grader_yaml_hold_for_a_pack(course: Course, tmp_path: Path) -
 
 
 def changed_header(data: bytes, **changes: object) -> bytes:
+    """A pack that was made with another header, so that its digest fits."""
     head = len(packfile.MAGIC) + 4
     (length,) = struct.unpack("<I", data[head - 4 : head])
-    header = msgspec.json.decode(data[head : head + length]) | changes
-    raw = msgspec.json.encode(header)
-    return packfile.MAGIC + struct.pack("<I", len(raw)) + raw + data[head + length :]
+    header = msgspec.json.decode(data[head : head + length], type=packfile.Header)
+    return packfile.written(msgspec.structs.replace(header, **changes), data[head + length :])
 
 
 @pytest.mark.parametrize(
@@ -144,11 +144,14 @@ def changed_header(data: bytes, **changes: object) -> bytes:
         (lambda d: d[:-7], "is damaged: it does not fit its digest"),
         (lambda d: d[:-1] + bytes([d[-1] ^ 1]), "is damaged"),
         (lambda d: d[:40], "its header cannot be read"),
+        (lambda d: d.replace(b"Sums", b"S\xffms"), "its header cannot be read"),
+        (lambda d: d.replace(b'"points":30.0', b'"points":90.0'), "is damaged: it does not fit"),
+        (lambda d: d.replace(b'"by":"0', b'"by":"7'), "is damaged: it does not fit"),
         (
-            lambda d: changed_header(d, format=2, by="9.1"),
-            r"backcheck 9.1 made this pack in format 2, .* reads format 1. Install a newer",
+            lambda d: changed_header(d, format=3, by="9.1"),
+            r"backcheck 9.1 made this pack in format 3, .* reads format 2. Install a newer",
         ),
-        (lambda d: changed_header(d, format=0, by="0.0.1"), "Make the pack again"),
+        (lambda d: changed_header(d, format=1, by="0.0.1"), "Make the pack again"),
         (
             lambda d: changed_header(d, comparisons=["close", "nearly"], by="9.1"),
             "needs the comparison 'nearly', which .* made by backcheck 9.1",
@@ -172,6 +175,49 @@ def test_the_course_s_own_folder_comes_before_its_pack(course: Course, tmp_path:
     shutil.copytree(course.root, tmp_path / "c")
     write(tmp_path / "c", {"packs/sums.pack": made(course, "student")})
     assert load_course(tmp_path / "c").pack("sums") is None
+
+
+def test_a_hidden_check_is_not_named_by_what_comes_after_it(tmp_path: Path) -> None:
+    checks = CHECKS.replace('function="total")', 'function="total", visibility="hidden")')
+    course = make_course(tmp_path / "c", {"assignments/sums/checks.py": checks})
+    assert b"total adds" not in unpacked(made(course, "student"))
+    assert b"total adds" in unpacked(made(course, "grader"))
+    there = elsewhere(tmp_path / "s", made(course, "student"))
+    assert verdicts(pack.ready(there, "sums"), WRONG)["later gives the right number"][0] == "passed"
+
+
+def test_questions_keep_what_is_added_to_what_they_use() -> None:
+    source = dedented(
+        """
+        from __future__ import annotations
+
+        from math import *
+
+        TABLE = {}
+        TABLE["a"] = 1.0
+        TABLE.update(b=2.0)
+        for letter in "cd":
+            TABLE[letter] = 3.0
+        OTHER = {}
+        OTHER["word"] = 4.0
+
+        # A form feed \f ends no line.
+        if True:
+
+            def scaled(x: Undefined):
+                return floor(TABLE["d"] * x)
+
+
+        def used(subject, x):
+            "used"
+            return scaled(x)
+        """
+    )
+    namespace: dict[str, object] = {}
+    exec(compile(pack.only(source, {"used"}), "questions", "exec", dont_inherit=True), namespace)
+    assert namespace["TABLE"] == {"a": 1.0, "b": 2.0, "c": 3.0, "d": 3.0}
+    assert namespace["used"](None, 2.5) == 7  # type: ignore[operator]
+    assert "OTHER" not in namespace
 
 
 def test_questions_keep_what_they_use_and_nothing_else() -> None:
@@ -225,3 +271,8 @@ def test_what_this_machine_cannot_ask_is_left_out_of_a_pack(
     assert [c.title for c in found.checks] == [c.title for c in rest]
     (note,) = found.left_out
     assert note.startswith(f"not asked here: 1 {first.title}. That takes a CUDA compiler")
+    secret = msgspec.structs.replace(checks[0], visibility=Visibility.HIDDEN)
+    assignment = msgspec.structs.replace(assignment, checks=(secret, *rest))
+    data = pack.make(course, msgspec.structs.replace(module, assignment=assignment), "grader")
+    (note,) = pack.ready(elsewhere(tmp_path, data), "sums").assignment.left_out
+    assert note.startswith("not asked here: 1 check not shown yet. That takes a CUDA compiler")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import yaml
 from grader import bank
 from grader.course import Course, load_course
 from grader.errors import UsageError
-from grader.platforms import student
+from grader.platforms import gradescope, student
 
 from .courses import REFERENCE, dedented, make_course, write
 
@@ -21,7 +23,7 @@ MARKED = dedented(REFERENCE).replace(
     "    return x * x\n", "    # begin solution 1\n    return x * x\n    # end solution\n"
 ).replace("def square(x):\n", 'def square(x):\n    """Square a number."""\n')  # fmt: skip
 SECOND = {
-    "grader.yaml": "course: Tiny\nmodules: [sums, more]\ncases: 20\nisolation: {sandbox: process}\n",
+    "grader.yaml": "course: Tiny\nmodules: [sums, more]\nseed: 5\ncases: 20\nisolation: {sandbox: process}\n",
     "assignments/more/module.yaml": """
         title: More
         expects: [work]
@@ -76,11 +78,13 @@ def test_it_holds_what_a_student_needs_and_no_solution(clone: Path) -> None:
         "README.md",
         "grader.yaml",
         "packs/sums.pack",
+        "pytest.ini",
         "work.py",
     }
     assert "NotImplementedError" in (clone / "work.py").read_text()
     assert all(b"return x * x" not in (clone / name).read_bytes() for name in found)
     assert load_course(clone).settings.modules == ("sums",)
+    assert (clone / "README.md").read_text().endswith("a zip file or this repository.\n")
     steps = yaml.safe_load((clone / ".github/workflows/grade.yml").read_text())["jobs"]["grade"]
     assert any("grade sums --json report.json" in step.get("run", "") for step in steps["steps"])
 
@@ -98,6 +102,8 @@ def test_grade_works_in_it_and_points_rise_with_the_work(clone: Path) -> None:
     before = run(clone, "-m", "grader", "sums", "-q")
     assert (before.returncode, before.stderr) == (1, "")
     assert before.stdout == "sums 32/40\n"
+    stored = json.loads(run(clone, "-m", "grader", "sums", "--json", "-").stdout)
+    assert stored["provenance"]["seed"] == 5  # of which the pack's cases were drawn
     (clone / "work.py").write_text(MARKED)
     assert run(clone, "-m", "grader", "sums", "-q").stdout == "sums 40/40\n"
 
@@ -114,10 +120,86 @@ def test_every_check_is_a_test_with_its_task_as_marker(clone: Path) -> None:
     assert run(clone, "-m", "pytest", *plugin).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("chosen", "ran"),
+    [
+        ("sums::1::double gives the right number", "1 passed"),
+        ("sums::1", "1 failed, 1 passed"),
+        ("sums", "1 failed, 3 passed"),
+    ],
+)
+def test_what_pytest_prints_of_a_check_can_be_given_to_it(
+    clone: Path, chosen: str, ran: str
+) -> None:
+    """As an editor does that runs one test."""
+    found = run(clone, "-m", "pytest", "-p", "no:cacheprovider", "-rA", f"grader.yaml::{chosen}")
+    assert ran in found.stdout
+    assert "PASSED grader.yaml::sums::1::double gives the right number" in found.stdout
+
+
+def test_a_student_s_own_tests_find_the_code_and_know_the_markers(clone: Path) -> None:
+    mine = """
+        import pytest
+        import work
+
+        @pytest.mark.task1
+        def test_mine():
+            assert work.double(1.0) == 2.0
+    """
+    write(clone, {"tests/test_mine.py": mine, "tests/conftest.py": "import work\n"})
+    pytest_ = Path(sys.executable).with_name("pytest")
+    for folder in (clone, clone / "tests"):
+        ran = subprocess.run(
+            [pytest_, "--strict-markers", "-p", "no:cacheprovider", "-rA", "-m", "task1"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert re.search(r"^PASSED .*test_mine\.py::test_mine$", ran.stdout, re.M)
+
+
+def test_a_module_that_is_not_there_is_no_choice(clone: Path) -> None:
+    ran = run(clone, "-m", "pytest", "-p", "no:cacheprovider", "--check-module", "sumz")
+    assert ran.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "there is no module 'sumz'. Did you mean 'sums'?" in ran.stderr
+
+
+def test_what_takes_the_reference_is_skipped_and_promised_to_nobody(tmp_path: Path) -> None:
+    quick = """
+        import questions
+        from grader.checks import case, reals, task
+
+        first, second = task("1"), task("2")
+        first.check(questions.one, case(x=reals()), function="double")
+        second.check(questions.one, case(x=reals()), function="square", at_most_times=9)
+    """
+    course = make_course(tmp_path / "course", SECOND | {"assignments/sums/checks.py": quick})
+    files = student.files(course, bank.load(course, "sums"))
+    readme = files["README.md"].decode()
+    assert "| 1 | Small functions | 10 |" in readme
+    assert "Larger functions" not in readme
+    assert "pytest -m task1`" in readme
+    assert readme.endswith(
+        "or this repository. Checks that are not asked here are worth 30 more points.\n"
+    )
+    folder = write(tmp_path / "clone", files)
+    ran = run(folder, "-m", "pytest", "-p", "no:cacheprovider", "-rs")
+    assert (ran.returncode, "1 passed, 1 skipped" in ran.stdout) == (0, True)
+    assert "not asked here: it takes the reference, to be timed beside" in ran.stdout
+
+
 def test_a_pack_takes_no_seed(clone: Path) -> None:
     refused = run(clone, "-m", "grader", "sums", "--seed", "3")
     assert refused.returncode == 2
     assert "--seed: a pack holds its cases already" in refused.stderr
+
+
+def test_a_check_is_asked_again_of_a_pack(clone: Path) -> None:
+    run(clone, "-m", "grader", "sums", "-q", "--json", "report.json")
+    again = run(clone, "-m", "grader", "replay", "report.json", "square")
+    assert (again.returncode, again.stderr) == (1, "")
+    assert "not implemented yet" in again.stdout
 
 
 def test_earlier_files_come_along_and_what_was_here_is_kept(course: Course, tmp_path: Path) -> None:
@@ -128,12 +210,37 @@ def test_earlier_files_come_along_and_what_was_here_is_kept(course: Course, tmp_
     assert tried.stdout == "work.py: would be copied\n"
     assert (folder / "work.py").read_text() == given
     done = run(folder, "-m", "grader", "start", "more", "--from", str(mine))
-    assert done.stdout == "work.py: copied, the old one is kept\n"
+    assert done.stdout == "work.py: copied, the old one is kept as work.py.before\n"
     assert (folder / "work.py").read_text() == (mine / "work.py").read_text()
     assert (folder / "work.py.before").read_text() == given
     again = run(folder, "-m", "grader", "start", "more", "--from", str(mine))
     assert again.stdout == "work.py: the same\n"
     assert (folder / "work.py.before").read_text() == given
+    for number, text in ((2, "# mended here\n"), (3, "# mended once more\n")):
+        (folder / "work.py").write_text(text)
+        done = run(folder, "-m", "grader", "start", "more", "--from", str(mine))
+        assert done.stdout == f"work.py: copied, the old one is kept as work.py.before{number}\n"
+        assert (folder / f"work.py.before{number}").read_text() == text
+    assert (folder / "work.py.before").read_text() == given
+    (folder / "work.py").write_text(given)
+    run(folder, "-m", "grader", "start", "more", "--from", str(mine))
+    assert len(list(folder.glob("*.before*"))) == 3
+    refused = run(folder, "-m", "grader", "start", "more", "--from", str(mine / "work.py"))
+    assert "this is no folder. Unpack it first" in refused.stderr
+
+
+def test_a_pack_has_no_files_of_the_reference_to_take(course: Course, tmp_path: Path) -> None:
+    folder = write(tmp_path / "more", student.files(course, bank.load(course, "more")))
+    with (folder / "grader.yaml").open("a") as file:
+        file.write("isolation: {sandbox: process}\nearlier: reference\n")
+    stored = json.loads(run(folder, "-m", "grader", "more", "--json", "-").stdout)
+    assert stored["provenance"]["earlier"] == "student"
+    told = "the files of earlier modules are the submission's own: a pack holds no others"
+    assert told in stored["notes"]
+    (told,) = gradescope.warnings(
+        bank.load(course, "more"), gradescope.Settings(module="more"), "reference"
+    )
+    assert told.startswith("files of earlier modules are the student's own there")
 
 
 def test_a_folder_without_earlier_files_is_told(course: Course, tmp_path: Path) -> None:
@@ -150,6 +257,8 @@ def test_a_link_is_not_followed(course: Course, tmp_path: Path) -> None:
 def test_every_command_knows_a_pack(clone: Path) -> None:
     listed = run(clone, "-m", "grader", "list", "sums").stdout
     assert "square gives the right number" in listed
+    built = run(clone, "-m", "grader", "bank", "build").stdout
+    assert built.rstrip().endswith(f"cases in {clone.resolve() / 'packs' / 'sums.pack'}")
     checked = run(clone, "-m", "grader", "bank", "check")
     assert (checked.returncode, checked.stdout.startswith("sums: a pack, ")) == (0, True)
     assert "a pack for the student" in run(clone, "-m", "grader", "doctor").stdout

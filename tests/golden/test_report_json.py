@@ -103,6 +103,12 @@ def test_newer_schema_names_both_versions() -> None:
         from_json(changed("schema", to="backcheck/report/12"))
 
 
+def test_an_error_in_place_of_a_report_is_told_as_it_is() -> None:
+    stored = b'{"schema": "backcheck/error/1", "error": "work.zip: it is empty", "exit_code": 3}'
+    with pytest.raises(GraderError, match=r"ended with an error: work\.zip: it is empty"):
+        from_json(stored)
+
+
 def test_committed_schema_agrees() -> None:
     """docs/report.schema.json is what the records say."""
     committed = json.loads((DOCS / "report.schema.json").read_text(encoding="utf-8"))

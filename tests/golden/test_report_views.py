@@ -260,6 +260,19 @@ def test_markdown_neither_renders_nor_mentions() -> None:
     assert "50 / 50</h1>" not in outside
 
 
+def test_markdown_fits_into_a_job_s_summary() -> None:
+    report = with_words("\U0001f600" * 5000)
+    many = tuple(
+        msgspec.structs.replace(v, title=f"{v.title} {n}") for n in range(60) for v in report.checks
+    )
+    told = markdown.render(msgspec.structs.replace(report, checks=many))
+    faults = [v for v in many if v.outcome is Outcome.FAILED]
+    assert all(f"<b>{v.title}</b>" in told for v in faults)
+    assert 1 < told.count("<details>") < len(faults)
+    assert told.count("), and more than fits here\n") > 1
+    assert len(told.encode()) < 1 << 20
+
+
 def test_markdown_fence_is_longer_than_what_it_holds() -> None:
     told = markdown.render(with_words("````\n</details>"))
     assert "\n`````python\n````\n</details>\n`````" in told

@@ -10,6 +10,7 @@ import re
 import stat
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,14 @@ from engine.courses import CHECKS, COURSE, MODULE, REFERENCE, dedented, make_cou
 
 from grader import bank
 from grader.platforms import gradescope
-from grader.platforms.gradescope_run import due_dates, late_lines, terms_for
+from grader.platforms.gradescope_run import (
+    due_dates,
+    late_lines,
+    moment,
+    over_limit,
+    read_metadata,
+    terms_for,
+)
 from grader.sandbox.jail import Jail
 from grader.terms import Dates, Late, Terms
 
@@ -187,9 +195,10 @@ def bomb() -> bytes:
         ({}, "empty"),
         ({"essay.txt": b"On sums"}, "essay.txt"),
         ({"work.zip": bomb()}, "MiB"),
-        ({"work.zip": b"PK no zip"}, "no zip file"),
+        ({"work.zip": b"PK no zip"}, "graded: work.zip: this is no zip file"),
+        ({"work.tar.bz2": b"BZh no tar"}, "graded: work.tar.bz2: this tar file is damaged"),
     ],
-    ids=["nothing", "something else", "a bomb", "a broken zip"],
+    ids=["nothing", "something else", "a bomb", "a broken zip", "a broken tar"],
 )
 def test_an_upload_that_cannot_be_graded_says_why(
     built: bytes, tmp_path: Path, files: dict[str, bytes], says: str
@@ -198,6 +207,32 @@ def test_an_upload_that_cannot_be_graded_says_why(
     assert sent["score"] == 0
     assert sent["output"].startswith("This upload cannot be graded")
     assert says in sent["output"]
+
+
+def one_file(kind: str) -> bytes:
+    """The right work in an archive."""
+    room = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(room, "w") as made:
+            made.writestr("work.py", RIGHT)
+    else:
+        with tarfile.open(fileobj=room, mode=f"w:{kind}") as made_tar:
+            entry = tarfile.TarInfo("work.py")
+            entry.size = len(RIGHT)
+            made_tar.addfile(entry, io.BytesIO(RIGHT.encode()))
+    return room.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("WORK.ZIP", "zip"), ("work.tar.bz2", "bz2"), ("work.txz", "xz"), ("work.tgz", "gz")],
+)
+def test_one_archive_alone_is_opened(built: bytes, tmp_path: Path, name: str, kind: str) -> None:
+    """Beside what a Mac puts there."""
+    root = lay_out(tmp_path / "a", built, {name: one_file(kind), ".DS_Store": b"x"})
+    (root / "submission" / "__MACOSX").mkdir()
+    (root / "submission" / "__MACOSX" / f"._{name}").write_bytes(b"x")
+    assert run(root)["score"] == 40
 
 
 def test_when_time_is_over_what_is_known_counts(tmp_path: Path) -> None:
@@ -266,6 +301,44 @@ def test_a_second_attempt_is_told_what_is_better_and_that_it_is_late(tmp_path: P
 def test_metadata_of_another_form_say_nothing(metadata: dict[str, Any]) -> None:
     assert due_dates(metadata) == Dates()
     assert late_lines(dt.datetime(2026, 10, 1, tzinfo=dt.UTC), metadata) == []
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        '{"score": NaN}',
+        '{"score": 1e999}',
+        '{"score": "nan"}',
+        '{"score": 1' + "0" * 400 + "}",
+        '{"score": [1]}',
+        '{"results": {"score": NaN, "tests": []}}',
+        '{"results": {"score": "x", "tests": []}}',
+        '{"results": {"score": 1, "tests": [5, null]}}',
+        '{"results": {"score": 1, "tests": [{"name": 3}]}}',
+    ],
+)
+def test_earlier_results_that_gradescope_would_not_take_are_not_sent_again(
+    last: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "submission_metadata.json"
+    path.write_text(f'{{"previous_submissions": [{{}}, {last}]}}')
+    sent = over_limit(read_metadata(path), 2)
+    assert sent is not None
+    assert json.loads(json.dumps(sent, allow_nan=False))["score"] == 0
+    assert not faults(sent)
+
+
+def test_metadata_that_hold_too_much_are_read_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "submission_metadata.json"
+    path.write_text("[" * 200_000)
+    assert read_metadata(path) == {}
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_of_no_course_is_no_time(text: str) -> None:
+    """Whoever reckons with it would leave what a date can be."""
+    assert moment(text) is None
+    assert moment("2026-10-02T10:05:00.000000-07:00") is not None
 
 
 DATES = """
