@@ -83,9 +83,8 @@ def module_digest(course: Course, module: str) -> str:
 
     engine = Path(grader.__file__).parent
     files: list[Path] = sorted((engine / "box").rglob("*.py"))
-    files += [
-        engine / name for name in ("checks.py", "bank.py", "model.py", "course.py", "modes.py")
-    ]
+    own = ("checks.py", "bank.py", "model.py", "course.py", "yamlfile.py", "modes.py")
+    files += [engine / name for name in own]
     folder = course.folder(module)
     files += [folder / name for name in ("module.yaml", "questions.py", "checks.py")]
     for other in load_module(course, module).builds_on:

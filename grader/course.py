@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import difflib
 import hashlib
 import math
 import os
@@ -17,12 +16,11 @@ import sys
 import types
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import yaml
 
-from grader.errors import BrokenCheck, UsageError
+from grader.errors import BrokenCheck, UsageError, unknown
 from grader.model import Assignment, Check, Limits, Policy, Task, Visibility
 from grader.packfile import SUFFIX, read_header
 from grader.sandbox import LEVELS
@@ -37,11 +35,11 @@ from grader.termsfile import (
     faults,
     zone,
 )
+from grader.yamlfile import dotted, read_yaml
 
 if TYPE_CHECKING:
     from grader.checks import Declared
 
-T = TypeVar("T", bound=msgspec.Struct)
 SANDBOXES = ("auto", "docker", "jail", "process")
 PER = ("batch", "submission")
 WORDS_OF_POLICY = ("flag", "allow")
@@ -157,14 +155,6 @@ class Course(msgspec.Struct, frozen=True):
             return None
         path = self.root / "packs" / f"{module}{SUFFIX}"
         return path if path.is_file() else None
-
-
-def unknown(what: str, name: str, known: Any) -> str:
-    """`there is no module 'modul2'; did you mean 'module2'? There are: ...`"""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, 1, 0.5)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    return f"there is no {what} {name!r}.{guess} There are: {', '.join(known) or 'none'}"
 
 
 def find_course(start: Path, given: Path | None = None) -> Course:
@@ -297,7 +287,7 @@ def _known_modules(
 
 def _raise_first(found: Iterable[Fault], path: Path, locate: Any) -> None:
     for keys, said in found:
-        raise UsageError(f"{path}:{locate(*keys)}: {_dotted(keys)}: {said}")
+        raise UsageError(f"{path}:{locate(*keys)}: {dotted(keys)}: {said}")
 
 
 def check_limits(limits: Limits | SomeLimits, path: Path, locate: Any, *keys: str) -> None:
@@ -562,179 +552,6 @@ def _author_line(error: BaseException, folder: Path) -> str:
             found = f"{name}:{step.tb_lineno}"
         step = step.tb_next
     return found
-
-
-# YAML with line numbers
-
-
-def read_yaml(path: Path, kind: type[T]) -> tuple[T, Any]:
-    """The file as a record, and a function from a path of keys to the line it stands on.
-
-    Raises UsageError that names file, line, key, what was expected, and the nearest right name.
-    """
-    try:
-        data = path.read_bytes()
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(
-            f"{path}:{line}: this is not UTF-8 text. Save the file as UTF-8"
-        ) from error
-    try:
-        loader = yaml.SafeLoader(text)
-        for event in yaml.parse(text, yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                # A file of a dozen lines of aliases stands for more values than memory holds.
-                line = event.start_mark.line + 1 if event.start_mark else 1
-                raise UsageError(
-                    f"{path}:{line}: *{event.anchor}: write the value out; aliases are not read"
-                )
-        node = loader.get_single_node()
-        tree = loader.construct_document(node) if node is not None else None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = getattr(error, "position", None)
-        if isinstance(place, int):
-            at = f":{text.count(chr(10), 0, place) + 1}"
-        else:
-            at = f":{mark.line + 1}" if mark else ""
-        raise UsageError(f"{path}{at}: this is not YAML: {_problem(error)}") from error
-
-    def locate(*keys: Any) -> int:
-        return _line(node, keys)
-
-    repeated = _repeated(node)
-    if repeated is not None:
-        raise UsageError(f"{path}:{repeated[1]}: {repeated[0]}: this key is given twice")
-    if not isinstance(tree, dict):
-        raise UsageError(
-            f"{path}:1: expected keys and values, such as {msgspec.structs.fields(kind)[0].name}: ..."
-        )
-    try:
-        return msgspec.convert(tree, kind), locate
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{path}:{_explain(str(error), node, kind)}") from None
-
-
-def _problem(error: BaseException) -> str:
-    """What the YAML library says, in one line, and what to do where its words do not say it."""
-    said = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    if said.startswith("but ") and getattr(error, "context", None):
-        said = f"{error.context}, {said}"  # type: ignore[attr-defined]
-    if "'\\t'" in said:
-        said += ". Indent with spaces, not with tabs"
-    return " ".join(said.split())
-
-
-def _line(node: Any, keys: Any) -> int:
-    line = node.start_mark.line + 1 if node is not None else 1
-    for key in keys:
-        if isinstance(node, yaml.MappingNode):
-            match = [(k, v) for k, v in node.value if k.value == str(key)]
-            if not match:
-                return line
-            line, node = match[0][0].start_mark.line + 1, match[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-            node = node.value[key]
-            line = node.start_mark.line + 1
-    return line
-
-
-def _repeated(node: Any, known: set[int] | None = None) -> tuple[str, int] | None:
-    known = set() if known is None else known
-    if id(node) in known:
-        return None  # an alias: it may stand in many places, or inside itself
-    known.add(id(node))
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            if key.value in seen:
-                return str(key.value), key.start_mark.line + 1
-            seen.add(key.value)
-            inner = _repeated(value, known)
-            if inner:
-                return inner
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            inner = _repeated(value, known)
-            if inner:
-                return inner
-    return None
-
-
-def _explain(message: str, node: Any, kind: type) -> str:
-    """`12: limits.check_second: unknown key. Did you mean 'check_seconds'?` from msgspec's words."""
-    reason, _, place = message.partition(" - at `")
-    keys: list[Any] = [
-        int(part[1:-1]) if part.startswith("[") else part.lstrip(".")
-        for part in re.findall(r"\.[^.\[\]`]+|\[\d+\]", place)
-    ]
-    if "[...]" in place:
-        # msgspec does not say which value of a dict or a list was wrong; the key before it is near enough.
-        keys = [k for k in keys if k != "[...]"]
-    missing = re.search(r"missing required field `(.+?)`", reason)
-    stray = re.search(r"unknown field `(.+?)`", reason)
-    if stray:
-        keys = [*keys, stray.group(1)]
-        known = _fields(kind, keys[:-1])
-        return f"{_line(node, keys)}: {_dotted(keys)}: {unknown('key', stray.group(1), known)}"
-    if missing:
-        return f"{_line(node, keys)}: {_dotted([*keys, missing.group(1)])}: this key is missing"
-    return f"{_line(node, keys)}: {_dotted(keys) or 'the file'}: {_typed(reason)}"
-
-
-_WORDS = {
-    "str": "text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "keys with values",
-    "null": "nothing",
-    "date": "a date",
-    "datetime": "a date",
-}
-
-
-def _typed(reason: str) -> str:
-    """`expected a whole number, not text` from msgspec's "Expected `int`, got `str`"."""
-    found = re.fullmatch(r"Expected `(.+?)`(?:, got `(.+?)`)?", reason)
-    if not found:
-        return f"{reason[:1].lower()}{reason[1:]}"
-    wanted = [_WORDS.get(word, word) for word in found.group(1).split(" | ") if word != "null"]
-    got = f", not {_WORDS.get(found.group(2), found.group(2))}" if found.group(2) else ""
-    if found.group(2) == "float" and "a whole number" in wanted:
-        got = ", not a fraction"
-    advice = ""
-    if found.group(1) == "str" and found.group(2) in ("int", "float", "bool", "date", "datetime"):
-        advice = ". Write it in quotes"
-    return f"expected {' or '.join(wanted)}{got}{advice}"
-
-
-def _dotted(keys: Any) -> str:
-    return "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in keys).lstrip(".")
-
-
-def _fields(kind: Any, keys: Any) -> list[str]:
-    """The names of the keys that the record at a path of keys may have."""
-    import typing
-
-    for key in keys:
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            hints = typing.get_type_hints(kind)
-            kind = hints.get(key, kind)
-        args = [
-            a
-            for a in typing.get_args(kind)
-            if isinstance(a, type) and issubclass(a, msgspec.Struct)
-        ]
-        if args:
-            kind = args[0]
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return [f.name for f in msgspec.structs.fields(kind)]
-    return []
 
 
 def digest_of(*parts: bytes) -> str:

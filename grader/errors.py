@@ -6,6 +6,9 @@ that `docs/design.md` gives ("Exit codes").
 
 from __future__ import annotations
 
+import difflib
+from typing import Any
+
 
 class GraderError(Exception):
     """The root. `exit_code` is what the command ends with when nobody handles the error."""
@@ -39,3 +42,11 @@ class SandboxLost(GraderError):
 
 class ReferenceFault(GraderError):
     """The answer key itself raised, timed out or answered with something that cannot be compared."""
+
+
+def unknown(what: str, name: str, known: Any) -> str:
+    """`there is no module 'modul2'; did you mean 'module2'? There are: ...`"""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, 1, 0.5)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return f"there is no {what} {name!r}.{guess} There are: {', '.join(known) or 'none'}"

@@ -74,7 +74,8 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
     """
     from grader import bank
     from grader.box import wire
-    from grader.course import find_course, unknown
+    from grader.course import find_course
+    from grader.errors import unknown
     from grader.judge.compare import show
 
     course = find_course(Path.cwd(), course_dir)

@@ -108,7 +108,7 @@ def export(
     """
     from grader.batch.exports import EXPORTS, Wanted
     from grader.batch.grades import grades
-    from grader.course import unknown
+    from grader.errors import unknown
 
     if name is None and feedback is None:
         raise UsageError(f"say what to make: --as {', '.join(EXPORTS)}; or --feedback DIR")
@@ -325,7 +325,7 @@ def opened(path: Path) -> Iterator[Book]:
 
 def chosen(kept: Book, module: str | None) -> str:
     """The module that is meant: the only one, where none is named. Raises UsageError."""
-    from grader.course import unknown
+    from grader.errors import unknown
 
     modules = kept.modules()
     if module is None and len(modules) == 1:

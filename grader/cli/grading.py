@@ -112,7 +112,8 @@ def run(
     color: str,
 ) -> None:
     """Grades MODULE and prints the report."""
-    from grader.course import find_course, load_module, unknown
+    from grader.course import find_course, load_module
+    from grader.errors import unknown
     from grader.intake import read_submission
 
     course = find_course(Path.cwd(), course_dir)
@@ -214,7 +215,7 @@ def render(
     color: str,
 ) -> None:
     """Renders REPORT (a JSON report) without running any student code."""
-    from grader.course import unknown
+    from grader.errors import unknown
     from grader.report import VIEWS
 
     if name not in VIEWS:
@@ -257,7 +258,8 @@ def replay(
     """Asks CHECK (a part of its title, or TASK/TITLE) of REPORT's submission again, with the same seed."""
     import msgspec
 
-    from grader.course import find_course, unknown
+    from grader.course import find_course
+    from grader.errors import unknown
     from grader.intake import read_submission
 
     stored = read_report(report)

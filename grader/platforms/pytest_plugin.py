@@ -88,7 +88,7 @@ def course_of(root: Path) -> Course | None:
 
 def wanted(config: pytest.Config, course: Course) -> tuple[str, ...]:
     """The modules to ask: those named, or all. Raises UsageError for a name that is none of them."""
-    from grader.course import unknown
+    from grader.errors import unknown
 
     named = config.getoption("--check-module")
     for name in named:

@@ -120,7 +120,7 @@ ONLY_DOORS = {
         "grader/bank.py", "grader/checks.py", "grader/judge/shrink.py",
         "grader/box/bindings/student_tests.py",
     },
-    "yaml": {"grader/course.py", "grader/batch", "grader/platforms/gradescope.py"},
+    "yaml": {"grader/yamlfile.py", "grader/batch", "grader/platforms/gradescope.py"},
     "click": {"grader/cli"},
     "rich": {"grader/cli", "grader/report"},
     "jinja2": {"grader/report", "grader/platforms", "grader/batch/page.py"},
