@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 LONGEST = 1 << 19  # bytes that are parsed at once; each may take a kilobyte
-MOST_DOTS = (
-    1_000  # names in one dotted name: what a parser keeps of an import grows with their square
-)
+# Names in one dotted name: what a parser keeps of an import grows with their square.
+MOST_DOTS = 1_000
 MOST_BRACES = 10_000_000_000  # braces times length: the fields of one f-string are each looked for from its start
 
 _DOTTED = re.compile(rb"(?:\.[\s\\]*[\w\x80-\xff]+[\s\\]*)+")

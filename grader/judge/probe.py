@@ -20,8 +20,9 @@ from grader.bank import PER_ROUNDING, Module, nudged
 from grader.box import wire
 from grader.box.modes import PLAIN, PYTHON
 from grader.judge.compare import COMPARISONS
-from grader.judge.reading import FOREIGN, Finding, Place
+from grader.judge.reading import FOREIGN, Finding
 from grader.judge.shrink import Shrinker
+from grader.judge.source import Place
 from grader.model import CaseBank, Check, Outcome, Verdict
 from grader.sandbox.session import Ask, Session
 

@@ -23,9 +23,8 @@ from typing import NamedTuple
 CONFIDENCE = 0.999
 ROUNDS = 60
 STEADY = 3.0  # the quartiles of the reference's times may be so many times apart
-LOOKS = (
-    6  # how often the rounds may end with a decision; each look has its share of what may be wrong
-)
+# How often the rounds may end with a decision; each look has its share of what may be wrong.
+LOOKS = 6
 FIRST_LOOK = 14
 AT_WORK = 0.1  # of the reference's time: so much a submission may work in it, and some ticks of a clock more
 TICKS = 0.02
