@@ -7,9 +7,19 @@ import re
 LONGEST = 1 << 19  # bytes that are parsed at once; each may take a kilobyte
 # Names in one dotted name: what a parser keeps of an import grows with their square.
 MOST_DOTS = 1_000
+# Signs and lines of one text: a tree has some nodes for each, at half a kilobyte each. A long file has five thousand.
+MOST_PARTS = 100_000
 MOST_BRACES = 10_000_000_000  # braces times length: the fields of one f-string are each looked for from its start
 
+_BETWEEN_PARTS = bytes(
+    b for b in range(256) if b >= 0x80 or chr(b).isalnum() or chr(b) in "_ \t\r\f"
+)
 _DOTTED = re.compile(rb"(?:\.[\s\\]*[\w\x80-\xff]+[\s\\]*)+")
+
+
+def parts(text: bytes) -> int:
+    """How many signs and line ends a text has: what its syntax tree is as large as, at most."""
+    return len(text.translate(None, _BETWEEN_PARTS))
 
 
 def hard(text: bytes) -> str:
@@ -21,4 +31,6 @@ def hard(text: bytes) -> str:
     # No chain of attributes is so long either: Python gives up at a few thousand.
     if any(found[0].count(b".") > MOST_DOTS for found in _DOTTED.finditer(text)):
         return "made of a name of very many parts, too hard"
+    if parts(text) > MOST_PARTS:
+        return "made of very many parts, too many"
     return ""

@@ -26,7 +26,7 @@ from grader.judge.source import (
     read_file,
     text_of,
 )
-from grader.parsing import hard
+from grader.parsing import MOST_PARTS, hard, parts
 
 # Top-level modules that differentiate, by rules or by numbers.
 FOREIGN = frozenset({
@@ -79,6 +79,7 @@ _NO_ROOT = re.compile(r"check|numer|approx|differenc|test|(zero|requires|no)_gra
 _DIFFERENCE_NAME = re.compile(r"(grad_)?(central|finite|forward|numeric(al)?)_(diff\w*|deriv\w*|grad\w*|jacobian)")  # fmt: skip
 
 LARGEST_SUM = 1 << 22  # bytes of all files together
+MOST_TOGETHER = 2 * MOST_PARTS  # signs and lines of all files together
 SECONDS = 5.0  # processor time for a whole submission; honest ones take some milliseconds
 # Ways to write a file down that no editor knows, and that Python takes minutes to read.
 SLOW_CODECS = frozenset({"punycode", "idna"})
@@ -116,6 +117,7 @@ class Reader:
         self.files = files
         self.until = time.process_time() + SECONDS
         self.size = 0
+        self.parts = 0
         self.unread: list[tuple[str, str]] = []
         self.parsed: dict[str, File] = {}  # by module
         waiting = list(expects)
@@ -169,6 +171,9 @@ class Reader:
             self.unread.append((path, "one of too many to be read"))
             return None
         why = hard(data)
+        self.parts += 0 if why else parts(data)
+        if not why and self.parts > MOST_TOGETHER:
+            why = "one of too many"
         if why:
             self.unread.append((path, f"{why} to be read"))
             return None

@@ -14,7 +14,7 @@ from grader.course import Course
 from grader.errors import UsageError
 from grader.judge.reading import Finding, read
 from grader.model import Flag, Outcome, Report
-from grader.parsing import LONGEST
+from grader.parsing import LONGEST, MOST_PARTS
 
 from .courses import Graded, grade_files, make_course
 
@@ -664,6 +664,14 @@ def test_a_file_that_is_too_long_to_be_read_is_said_to_be() -> None:
     assert [(f.kind, f.what) for f in found] == [
         ("hidden_code", "the file is 512 KiB long, too long to be read")
     ]
+
+
+def test_what_is_read_takes_no_gigabyte() -> None:
+    each = "a\n" * (MOST_PARTS - 1)
+    found = read({f"student/m{n}.py": each.encode() for n in range(8)}, ["student"])
+    assert sum("one of too many" in f.what for f in found) == 6
+    found = read({"student.py": b"a\n" * (MOST_PARTS + 1)}, ["student"])
+    assert [f.what for f in found] == ["the file is made of very many parts, too many to be read"]
 
 
 @pytest.mark.parametrize(
