@@ -109,7 +109,8 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
             if not wanted:
                 raise UsageError("name a check: grade bank show MODULE --check PART-OF-ITS-TITLE")
             if not found:
-                raise UsageError(f"{name}: {unknown('check', wanted, list(ready.banks))}")
+                why = unknown("check", wanted, list(ready.banks))
+                raise UsageError(f"{name}: {why}. All of them: grade list {name}")
             for item in found:
                 put(item.check)
                 for case, answer in zip(item.cases, item.answers, strict=True):

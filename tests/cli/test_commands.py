@@ -18,6 +18,8 @@ import psutil
 import pytest
 from engine.courses import FILES, REFERENCE, dedented, write
 
+from grader.errors import unknown
+
 from .conftest import Run, as_in_a_terminal
 
 ESC = "\x1b["
@@ -671,6 +673,18 @@ def test_bank_builds_lists_shows_and_checks(grade: Run) -> None:
     ran = grade("bank", "check", "sums")
     assert ran.returncode == 0
     assert "4 of 4 banks are the same" in ran.stdout
+
+
+def test_of_many_checks_those_are_named_that_are_like_what_was_meant() -> None:
+    known = [f"{task}/{verb} works" for task in range(9) for verb in ("add", "to_index", "permute")]
+    assert unknown("check", "to indx", [*known, *known]).count("to_index") == 3
+    told = unknown("check", "permte", [f"{k} {n}" for n in range(3) for k in known])
+    assert told.startswith(
+        "there is no check 'permte'. Of the 81, these are like it: '0/permute works 0', "
+    )
+    assert "add" not in told
+    told = unknown("check", "zzzz", [*known, *known])
+    assert told == "there is no check 'zzzz', and none of the 54 is like it"
 
 
 def test_template_is_checked_and_written(grade: Run, tmp_path: Path) -> None:
