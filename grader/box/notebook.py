@@ -39,6 +39,11 @@ def located(source: bytes, line: int) -> str:
     return f"{name} code cell {numbers[place]}, line {line - starts[place]}"
 
 
+def name_of(source: bytes) -> str:
+    """The notebook that such a file was made of."""
+    return _cells(source)[0]
+
+
 class LeftOut(NamedTuple):
     """A cell that was left out. place: `hw1.ipynb code cell 3`; names: what it seems to define."""
 

@@ -362,6 +362,31 @@ def test_a_cell_for_another_program_is_named_where_its_work_is_missing(
     )
 
 
+def test_a_notebook_in_the_place_of_a_package_is_graded_where_it_has_something_of_it(
+    banks: Banks, box: Sandbox, tmp_path: Path
+) -> None:
+    module = banks.module("module0", seed=7, cases=3)
+    few = [check.key for check in module.assignment.checks if "mul" in check.title.lower()][:2]
+    none = taken(
+        tmp_path / "a", notebook("def mul(x, y):\n    return x * y"), "h.ipynb", "minitorch"
+    )
+    with pytest.raises(
+        NotGradable, match=r"h\.ipynb: .*expects the folder minitorch/ with its files"
+    ):
+        grade(module, none, box, seed=7, keys=few)
+    some = taken(
+        tmp_path / "b",
+        notebook("class operators:\n    mul = staticmethod(lambda x, y: x * y)"),
+        "h.ipynb",
+        "minitorch",
+    )
+    report = grade(module, some, box, seed=7, keys=few)
+    assert Outcome.PASSED in {verdict.outcome for verdict in report.checks}
+    # One file is all that is expected there, however little of it is done.
+    little = taken(tmp_path / "c", notebook("a = 1"), "h.ipynb", "warmup")
+    assert grade(banks.module("warmup", seed=7, cases=3), little, box, seed=7).score == 0
+
+
 def test_an_exception_is_placed_in_its_cell(banks: Banks, box: Sandbox, tmp_path: Path) -> None:
     cells = cells_of(WARMUP.replace("return d * 2.0 * x", "raise ValueError('here')"))
     at = next(i for i, cell in enumerate(cells) if "raise ValueError('here')" in cell)
