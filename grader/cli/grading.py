@@ -29,6 +29,7 @@ from grader.errors import NotGradable, UsageError
 from grader.setting import grade_one, load_banks, open_box
 
 if TYPE_CHECKING:
+    from grader.bank import Module
     from grader.course import Course
     from grader.sandbox import Sandbox
 
@@ -144,6 +145,7 @@ def run(
         for task in only:
             if task not in [t.id for t in ready.assignment.tasks]:
                 raise UsageError(unknown("task", task, [t.id for t in ready.assignment.tasks]))
+        check_asked(course, ready, only)
         taken = read_submission(path, ready.assignment.expects, ready.assignment.also)
         box = open_box(sandbox, course, ready, progress)
         report = grade_one(course, ready, taken, box, only=only, seed=seed, progress=progress)
@@ -155,6 +157,22 @@ def run(
         show_report(report, quiet=quiet, verbose=verbose, color=color)
     write_views(report, wanted)
     raise SystemExit(exit_code(report))
+
+
+def check_asked(course: Course, ready: Module, only: Sequence[str]) -> None:
+    """Raises UsageError for a task of which no check is asked here, and for a module where none is: nothing would be
+    graded, and nothing fail."""
+    from grader.judge.grading import without_speed
+
+    timed = course.pack(ready.assignment.name) is None and course.reference.is_dir()
+    assignment = (ready if timed else without_speed(ready)).assignment
+    asked = {check.task for check in assignment.checks}
+    why = "; ".join(line for line in assignment.left_out if line.startswith("not asked here"))
+    for task in only:
+        if task not in asked:
+            raise UsageError(f"--only {task}: no check of that task is left; {why}")
+    if not asked:
+        raise UsageError(f"{assignment.name}: no check is left; {why}")
 
 
 def find_submission(given: Path | None, course: Course, expects: Sequence[str]) -> Path:

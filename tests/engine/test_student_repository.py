@@ -187,6 +187,15 @@ def test_what_takes_the_reference_is_skipped_and_promised_to_nobody(tmp_path: Pa
     ran = run(folder, "-m", "pytest", "-p", "no:cacheprovider", "-rs")
     assert (ran.returncode, "1 passed, 1 skipped" in ran.stdout) == (0, True)
     assert "not asked here: it takes the reference, to be timed beside" in ran.stdout
+    (folder / "work.py").write_text(MARKED)
+    alone = run(folder, "-m", "grader", "sums", "--only", "2", "--sandbox", "process")
+    assert (alone.returncode, alone.stdout) == (2, "")
+    assert alone.stderr == (
+        "grade: --only 2: no check of that task is left; not asked here: 2 square gives the right number. "
+        "That takes the reference, to be timed beside\n"
+    )
+    rest = run(folder, "-m", "grader", "sums", "--only", "1", "--sandbox", "process", "-q")
+    assert (rest.returncode, rest.stdout) == (0, "sums 10/10\n")
 
 
 def test_a_pack_takes_no_seed(clone: Path) -> None:
