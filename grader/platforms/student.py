@@ -20,6 +20,8 @@ from grader.course import Course, load_module
 from grader.errors import UsageError
 from grader.judge.grading import without_speed
 
+# As `grader.template` writes it.
+_TO_DO = re.compile(r"""NotImplementedError\(\s*(['"])(Task [\w.-]+: [^\n]*?)\1\s*\)""")
 WORKFLOW = ".github/workflows/grade.yml"
 
 
@@ -92,6 +94,16 @@ def carried(course: Course, name: str, source: Path) -> tuple[dict[str, bytes], 
             "the module before"
         )
     return found, absent
+
+
+def undone(data: bytes) -> set[str]:
+    """What a file leaves to do as the template does, by the words that stand there: `Task 2.1: Convert an index`."""
+    return {match[2] for match in _TO_DO.finditer(data.decode("utf-8", "replace"))}
+
+
+def lost(data: bytes, here: bytes) -> list[str]:
+    """The tasks that a file leaves to do where the one here does not: to take it would undo work."""
+    return sorted({words.split(":")[0] for words in undone(data) - undone(here)})
 
 
 def _previous(course: Course, name: str) -> str:

@@ -238,6 +238,26 @@ def test_earlier_files_come_along_and_what_was_here_is_kept(course: Course, tmp_
     assert "this is no folder. Unpack it first" in refused.stderr
 
 
+def test_a_file_that_is_not_done_takes_the_place_of_none_that_is(
+    course: Course, tmp_path: Path
+) -> None:
+    """The folder of a module further back holds the later files as they were handed out."""
+    files = student.files(course, bank.load(course, "more"))
+    folder, template = write(tmp_path / "more", files), files["work.py"].decode()
+    start = ("-m", "grader", "start", "more", "--from", "../sums")
+    mine = write(tmp_path / "sums", {"work.py": "# mine\n" + template}) / "work.py"
+    done = run(folder, *start).stdout  # nothing is done here either
+    assert done == "work.py: copied, the old one is kept as work.py.before\n"
+    (folder / "work.py").write_text(MARKED)
+    for more in (["--dry-run"], []):
+        refused = run(folder, *start, *more)
+        told = "work.py: not taken: Task 1 is still to do in it, and done here\n"
+        assert (refused.returncode, refused.stdout) == (0, told)
+    assert (folder / "work.py").read_text() == MARKED
+    mine.write_text(MARKED + "# mended\n")
+    assert run(folder, *start).stdout.startswith("work.py: copied")
+
+
 def test_a_pack_has_no_files_of_the_reference_to_take(course: Course, tmp_path: Path) -> None:
     folder = write(tmp_path / "more", student.files(course, bank.load(course, "more")))
     with (folder / "grader.yaml").open("a") as file:
