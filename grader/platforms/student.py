@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,10 @@ def carried(course: Course, name: str, source: Path) -> tuple[dict[str, bytes], 
     return found, absent
 
 
-def undone(data: bytes) -> set[str]:
-    """What a file leaves to do as the template does, by the words that stand there: `Task 2.1: Convert an index`."""
-    return {match[2] for match in _TO_DO.finditer(data.decode("utf-8", "replace"))}
+def undone(data: bytes) -> Counter[str]:
+    """What a file leaves to do as the template does, by the words that stand there, such as `Task 2.1: Convert an
+    index`, and how often they do."""
+    return Counter(match[2] for match in _TO_DO.finditer(data.decode("utf-8", "replace")))
 
 
 def lost(data: bytes, here: bytes) -> list[str]:

@@ -258,6 +258,15 @@ def test_a_file_that_is_not_done_takes_the_place_of_none_that_is(
     assert run(folder, *start).stdout.startswith("work.py: copied")
 
 
+def test_of_two_that_read_alike_one_may_be_done() -> None:
+    to_do = b'    raise NotImplementedError("Task 2.3: Multiply.")\n'
+    assert student.lost(to_do + to_do, to_do) == ["Task 2.3"]
+    assert student.lost(to_do, to_do + to_do) == []
+    long = b'    raise NotImplementedError(\n        "Task 2.3: Multiply."\n    )\n'
+    assert student.lost(long, b"") == ["Task 2.3"]
+    assert student.lost(b'raise NotImplementedError("no CUDA here")', b"") == []
+
+
 def test_a_pack_has_no_files_of_the_reference_to_take(course: Course, tmp_path: Path) -> None:
     folder = write(tmp_path / "more", student.files(course, bank.load(course, "more")))
     with (folder / "grader.yaml").open("a") as file:
