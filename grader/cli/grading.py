@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from grader.setting import grade_one, load_banks, open_box
 if TYPE_CHECKING:
     from grader.bank import Module
     from grader.course import Course
+    from grader.model import Report
     from grader.sandbox import Sandbox
 
 
@@ -247,10 +249,33 @@ def render(
         stored = for_student(stored, shown_at(at, stored.module, course_dir))
     elif at:
         raise UsageError("--at: say for whom as well: --for student")
+    text = None
+    if name == "annotations":
+        from grader.report.annotations import render as annotations
+
+        text = annotations(stored, in_repository(stored))
     if name == "terminal" and output in (None, "-"):
         show_report(stored, quiet=False, verbose=verbose, color=color)
     else:
-        write_view(VIEWS[name](stored), output or "-")
+        write_view(text if text is not None else VIEWS[name](stored), output or "-")
+
+
+def in_repository(report: Report) -> str:
+    """The folder of a report's submission from the root of the repository that it lies in; "" where it lies in none,
+    or is not here."""
+    from grader.intake import GRADED_IN
+
+    origin = Path(report.origin).resolve()
+    if not origin.is_dir():
+        return ""
+    inner = [note.removeprefix(GRADED_IN) for note in report.notes if note.startswith(GRADED_IN)]
+    workspace = Path(os.environ.get("GITHUB_WORKSPACE") or origin).resolve()
+    above = [folder for folder in (origin, *origin.parents) if (folder / ".git").exists()]
+    # That of the workflow, where others lie in it; where none is known by its .git, the workflow's folder.
+    root = workspace if workspace in above or not above else above[0]
+    if not origin.is_relative_to(root):
+        return ""
+    return (origin.relative_to(root) / "".join(inner[:1])).as_posix()
 
 
 @click.command("replay", short_help="Ask one check of a stored report again.")

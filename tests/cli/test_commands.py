@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -605,6 +606,32 @@ def test_render_makes_every_view_of_a_stored_report(
     assert (written.returncode, written.stdout) == (0, "")
     assert out.read_text(encoding="utf-8").strip()
     assert [p.name for p in tmp_path.iterdir()] == ["view"]
+
+
+@pytest.mark.parametrize(
+    ("repository", "workspace", "file"),
+    [
+        ("", "", "hand in/week 2/work.py"),
+        ("hand in", "", "week 2/work.py"),
+        ("hand in", ".", "week 2/work.py"),
+        (None, ".", "hand in/week 2/work.py"),
+        (None, "", "week 2/work.py"),
+        (None, "elsewhere", "work.py"),
+    ],
+)
+def test_an_annotation_is_placed_from_the_root_of_the_repository(
+    grade: Run, tmp_path: Path, repository: str | None, workspace: str, file: str
+) -> None:
+    """Of a submission two folders down: what was named, and where the file was found in it."""
+    text = dedented(REFERENCE).replace("return x * x", "raise ValueError")
+    write(tmp_path, {"hand in/week 2/work.py": text})
+    if repository is not None:
+        (tmp_path / repository / ".git").mkdir()
+    there = {"GITHUB_WORKSPACE": str(tmp_path / workspace)} if workspace else {}
+    stored = tmp_path / "report.json"
+    grade("sums", "-s", tmp_path / "hand in", "-q", "--json", stored)
+    told = grade("render", stored, "--as", "annotations", **there).stdout
+    assert re.match(rf"::error file={file},line=\d+,title=square", told), told
 
 
 def test_render_gives_the_json_back_unchanged(grade: Run, stored: Path) -> None:
