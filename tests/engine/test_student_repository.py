@@ -120,6 +120,18 @@ def test_every_check_is_a_test_with_its_task_as_marker(clone: Path) -> None:
     assert run(clone, "-m", "pytest", *plugin).returncode == 0
 
 
+def test_several_processes_of_pytest_tell_what_one_does(clone: Path) -> None:
+    told = []
+    for more in ((), ("-n", "2")):
+        ran = run(clone, "-m", "pytest", "-p", "no:cacheprovider", "-rA", *more)
+        lines = (line.partition(" - ")[0] for line in ran.stdout.splitlines())
+        told.append(sorted(line for line in lines if line.startswith(("PASSED", "FAILED"))))
+        assert ran.returncode == 1
+        assert ran.stderr == ""
+    assert told[0] == told[1]
+    assert len(told[0]) == 4
+
+
 @pytest.mark.parametrize(
     ("chosen", "ran"),
     [
