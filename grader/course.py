@@ -45,6 +45,12 @@ PER = ("batch", "submission")
 WORDS_OF_POLICY = ("flag", "allow")
 
 
+# First words of a command line: `grade list` would be a module's name as well.
+COMMANDS = frozenset(
+    ["bank", "batch", "completion", "diff", "doctor", "export", "gradescope", "image", "list", "pack", "page", "render", "replay", "run", "schema", "similar", "start", "template"]
+)  # fmt: skip
+
+
 class DockerFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the Docker sandbox works.
 
@@ -188,6 +194,11 @@ def load_course(root: Path) -> Course:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
             raise UsageError(
                 f"{path}:{locate('modules', at)}: modules: {name!r} is no name of a module"
+            )
+        if name in COMMANDS:
+            raise UsageError(
+                f"{path}:{locate('modules', at)}: modules: {name!r} is a command, `grade {name}`: give the module "
+                "another name"
             )
         if not (folder / "module.yaml").is_file() and not pack.is_file():
             raise UsageError(

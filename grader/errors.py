@@ -7,6 +7,8 @@ that `docs/design.md` gives ("Exit codes").
 from __future__ import annotations
 
 import difflib
+import re
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -44,9 +46,37 @@ class ReferenceFault(GraderError):
     """The answer key itself raised, timed out or answered with something that cannot be compared."""
 
 
+_WORD = re.compile(r"[^\W_]+")
+ALIKE = 0.7  # from which on words are taken to be meant
+MOST_NAMED = 30  # names that are listed where one is unknown; of more, those that are like it
+
+
 def unknown(what: str, name: str, known: Any) -> str:
-    """`there is no module 'modul2'; did you mean 'module2'? There are: ...`"""
+    """`there is no module 'modul2'. Did you mean 'module2'? There are: ...`"""
     known = list(known)
+    if len(known) > MOST_NAMED:
+        like = nearest(name, known)
+        if not like:
+            return f"there is no {what} {name!r}, and none of the {len(known)} is like it"
+        listed = ", ".join(map(repr, like))
+        return f"there is no {what} {name!r}. Of the {len(known)}, these are like it: {listed}"
     near = difflib.get_close_matches(name, known, 1, 0.5)
     guess = f" Did you mean {near[0]!r}?" if near else ""
     return f"there is no {what} {name!r}.{guess} There are: {', '.join(known) or 'none'}"
+
+
+def nearest(name: str, known: Sequence[str], most: int = 3) -> list[str]:
+    """Those of the names in which the words of `name`, or words like them, occur: the nearest first."""
+    words = _WORD.findall(name.lower())[:20]
+
+    def likeness(other: str) -> float:
+        there = _WORD.findall(other.lower())
+        best = [
+            max((difflib.SequenceMatcher(None, word, t).ratio() for t in there), default=0.0)
+            for word in words
+        ]
+        letters = sum(map(len, words))
+        return sum(b * len(w) for b, w in zip(best, words, strict=True)) / letters if words else 0.0
+
+    ranked = sorted(((likeness(other), other) for other in known), key=lambda pair: -pair[0])
+    return [other for value, other in ranked[:most] if value >= ALIKE]

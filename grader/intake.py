@@ -41,6 +41,7 @@ MAX_EXTENDED = (
     32 << 10
 )  # bytes of a tar file's extended header: they are searched in time that grows with their square
 ARCHIVE_SECONDS = 20.0  # processor time in which a tar file is read; honest ones take one
+GRADED_IN = "graded the files in "  # begins a note; then the folder of it in which they were found
 LEVELS = 3  # that are searched for the folder to grade
 SKIPPED_FOLDERS = frozenset(
     [
@@ -162,7 +163,7 @@ def read_folder(folder: Path, expects: Sequence[str], also: Sequence[str] = ()) 
         files |= taken_in.files
         total = sum(map(len, files.values()))
     if root != folder:
-        notes.append(f"graded the files in {root.relative_to(folder).as_posix()}/")
+        notes.append(f"{GRADED_IN}{root.relative_to(folder).as_posix()}/")
     notes += beside_a_module([p.name for p in root.glob("*.ipynb")], files, expects)
     for name in wanted_on_disk(root, [*expects, *also]):
         path = root / name
@@ -584,7 +585,7 @@ def _from_entries(
             root = notebook[: notebook.rfind("/") + 1]
             source, notes = to_module(notebook[len(root) :], names[notebook].read(MAX_NOTEBOOK + 1))
             total = _count(files, f"{expects[0]}.py", source, total)
-    notes += [f"graded the files in {root}"] if root else []
+    notes += [f"{GRADED_IN}{root}"] if root else []
     notes += beside_a_module(
         [name[len(root) :] for name in names if name.startswith(root)], files, expects
     )

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from grader.box.notebook import CELL, MARK
+from grader.box.notebook import CELL, LEFT_OUT, MARK
 from grader.errors import NotGradable
 from grader.parsing import hard
 
@@ -28,7 +28,12 @@ _PYTHON_CELLS = frozenset({"capture", "memit", "mprun", "prun", "time", "timeit"
 # A line of IPython: `!ls`, `%time x`, `?f`, `f?`, `names = !ls`, `took = %timeit f()`.
 _LINE = re.compile(r"(?:[!%?].*|[\w., ]+=\s*[!%]\s*\w.*|[%\w.\[\]]+\?{1,2}\s*)$")
 _DIRECTIVES = re.compile(r"^\s*(?:#.*)?$")
+# What a cell that is no Python would have defined, as far as can be told without reading it as Python.
+_DEFINES = re.compile(
+    r"^(?:(?:async\s+)?def|class)\s+(\w+)|^(\w+)[ \t]*(?::[^=\n]+)?=(?!=)", re.MULTILINE
+)
 MOST_CELLS = 5_000
+MOST_NAMES = 50  # of those
 MOST_TOLD = 5
 
 
@@ -104,6 +109,8 @@ def _joined(name: str, code: Sequence[str]) -> tuple[bytes, list[str]]:
     for number, text in enumerate(code, start=1):
         kept, ipython, why = python(text, left)
         left -= ipython * len(text)
+        if why:
+            kept[0] = f"{LEFT_OUT}{' '.join(_names(text))}; {why}"
         lines += [f"{CELL}{number}", *kept]
         dropped += [number] * ipython
         if why:
@@ -123,6 +130,12 @@ def _joined(name: str, code: Sequence[str]) -> tuple[bytes, list[str]]:
     if len(left_out) > MOST_TOLD:
         notes.append(f"{printable}: {len(left_out) - MOST_TOLD} more code cells were left out")
     return ("\n".join(lines) + "\n").encode("utf-8", "replace"), notes
+
+
+def _names(text: str) -> list[str]:
+    """What a cell that was left out seems to define at its top level."""
+    found = dict.fromkeys(match[1] or match[2] for match in _DEFINES.finditer(text))
+    return [name for name in found if name.isidentifier()][:MOST_NAMES]
 
 
 def python(text: str, most: int = MOST_READ_AGAIN) -> tuple[list[str], int, str]:
@@ -183,7 +196,7 @@ def _fault(source: str) -> tuple[int, str] | None:
             warnings.simplefilter("ignore")
             ast.parse(source)
     except SyntaxError as error:
-        return (error.lineno or 1) - 1, error.msg
+        return (error.lineno or 1) - 1, " ".join(error.msg.split())
     except (ValueError, RecursionError, MemoryError) as error:
         return -1, str(error) or type(error).__name__
     return None

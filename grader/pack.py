@@ -22,7 +22,7 @@ from grader.box import wire
 from grader.course import Course, load_module, some, titles
 from grader.errors import UsageError
 from grader.model import Visibility
-from grader.packfile import FORMAT, SUFFIX, Header, opened, read_header, sound, written
+from grader.packfile import AGAIN, FORMAT, SUFFIX, Header, opened, read_header, sound, written
 
 
 class Pack(msgspec.Struct, frozen=True):
@@ -76,7 +76,7 @@ def read(path: Path) -> Pack:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     header, content = opened(path, data)
     if not sound(header, data):
-        raise UsageError(f"{path}: the pack is damaged: it does not fit its digest. Fetch it again")
+        raise UsageError(f"{path}: the pack is damaged: it does not fit its digest. {AGAIN}")
     try:
         tree = wire.decode(zlib.decompress(content))
         module = from_frame(tree["module"], header.module_digest)
@@ -86,7 +86,7 @@ def read(path: Path) -> Pack:
     if module is None or not isinstance(handout, str):
         raise UsageError(
             f"{path}: its banks are stored as backcheck {header.by} does, and this is {grader.__version__}. "
-            "Make the pack again with this version, or install that one"
+            f"Install that version. {AGAIN}"
         )
     return Pack(header, module, handout)
 

@@ -22,6 +22,10 @@ from grader.judge.compare import COMPARISONS
 MAGIC = b"backcheck pack\n"
 FORMAT = 2
 SUFFIX = ".pack"
+AGAIN = (
+    "Students get it again from the course's repository; where the course is, make it again: "
+    "grade pack MODULE -o FILE"
+)
 AUDIENCES = ("student", "grader")
 MOST_HEADER = 1 << 16
 LENGTH = struct.Struct("<I")
@@ -66,7 +70,7 @@ def opened(path: Path, data: bytes) -> tuple[Header, bytes]:
     of another format or needs what this version does not have."""
     start = len(MAGIC) + LENGTH.size
     if not data.startswith(MAGIC) or len(data) < start:
-        raise UsageError(f"{path}: this is no pack. Make one with: grade pack MODULE -o FILE")
+        raise UsageError(f"{path}: this is no pack. {AGAIN}")
     (length,) = LENGTH.unpack_from(data, len(MAGIC))
     raw = data[start : start + length]
     try:
@@ -74,11 +78,11 @@ def opened(path: Path, data: bytes) -> tuple[Header, bytes]:
         version, by = known["format"], known["by"]
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{path}: the pack is damaged: its header cannot be read. Fetch it again"
+            f"{path}: the pack is damaged: its header cannot be read. {AGAIN}"
         ) from error
     if version != FORMAT:
         newer = isinstance(version, int) and version > FORMAT
-        advice = "Install a newer backcheck" if newer else "Make the pack again"
+        advice = "Install a newer backcheck" if newer else AGAIN
         raise UsageError(
             f"{path}: backcheck {by} made this pack in format {version}, and backcheck {grader.__version__} "
             f"reads format {FORMAT}. {advice}"
@@ -86,7 +90,7 @@ def opened(path: Path, data: bytes) -> tuple[Header, bytes]:
     try:
         header = msgspec.convert(known, Header)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{path}: the pack is damaged: {error}. Fetch it again") from error
+        raise UsageError(f"{path}: the pack is damaged: {error}. {AGAIN}") from error
     for what, wanted, ours in (
         ("binding", header.bindings, BINDINGS),
         ("comparison", header.comparisons, COMPARISONS),

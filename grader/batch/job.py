@@ -58,8 +58,8 @@ class Reply(msgspec.Struct, frozen=True):
     """What a job answers.
 
     kind: `key` (text: what the grading will be known by; submission: the digest of the files), `refused` (it cannot be graded), `step` (where the
-    grading is; there may be any number), `report` (data: as JSON), `failed` (a fault of ours with this
-    submission), `unable` (nothing can be graded here; usage: it is the user's to mend).
+    grading is; there may be any number), `report` (data: as JSON), `nothing` (graded, it turned out
+    to be no submission), `failed` (a fault of ours with this submission), `unable` (nothing can be graded here; usage: it is the user's to mend).
     """
 
     kind: str
@@ -171,6 +171,8 @@ class _Job:
                 kept=self.kept,
                 before=before,
             )
+        except NotGradable as error:
+            return Reply("nothing", _text(str(error)))
         except Exception as error:
             self.close_box()
             return _failed(error)

@@ -351,6 +351,10 @@ class _Batch:
         elif reply.kind == "refused":
             seat.hand_in = None
             self._refused(hand_in, reply.text)
+        elif reply.kind == "nothing":
+            seat.hand_in = None
+            for one in (hand_in, *self.waiting.pop(seat.key, [])):
+                self._refused(one, reply.text)
         elif reply.kind == "report":
             seat.hand_in = None
             self._graded(hand_in, seat.key, from_json(reply.data))

@@ -25,7 +25,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from typing import Any, NoReturn
 
 from grader.box.faults import Blocked, Missing
-from grader.box.notebook import NotebookLoader, runs_notebook
+from grader.box.notebook import LeftOut, NotebookLoader, runs_notebook
 
 _IMPORT_FROM = dis.opmap["IMPORT_FROM"]
 
@@ -190,7 +190,7 @@ class Package:
         self.names = list(names)
         self.failures: dict[str, BaseException] = {}
         self.notes: list[str] = []
-        self.lost: dict[str, str] = {}  # names of a notebook whose statements failed -> why
+        self.lost: dict[str, str] = {}  # names of a notebook that it does not define -> why
         self.describe: Callable[[BaseException], str] = repr
         self.tolerant = False
         self.strays = _Strays(self)
@@ -241,8 +241,13 @@ class Package:
         """A statement of a notebook failed, which would have bound those names."""
         said = self.describe(error)
         for name in names:
-            self.lost.setdefault(f"{module}.{name}", said)
+            self.lost.setdefault(f"{module}.{name}", f"its statement failed: {said}")
         self.note(f"a statement of the notebook failed, and the next ones were run: {said}")
+
+    def _left_out(self, module: str, cell: LeftOut) -> None:
+        """A cell of a notebook is no part of the module that was made of it."""
+        for name in cell.names:
+            self.lost.setdefault(f"{module}.{name}", f"{cell.place} was left out: {cell.why}")
 
     def _module(self, name: str) -> types.ModuleType | None:
         """A module of the submission, imported now if nothing has imported it so far."""
@@ -259,9 +264,7 @@ class Package:
         if name in self.failures:
             return self._blocked(name)
         if name in self.lost:
-            return Blocked(
-                f"{name} is not defined, because its statement failed: {self.lost[name]}"
-            )
+            return Blocked(f"{name} is not defined, because {self.lost[name]}")
         if "." not in name and not os.path.exists(os.path.join(self.root, name)):
             return Blocked(f"there is no {name} in the submission")
         return Missing(f"{name} is not defined")
@@ -293,6 +296,7 @@ class Package:
                     loader.package = self
                 elif isinstance(loader, NotebookLoader):
                     loader.lost = functools.partial(self._lost, name)
+                    loader.absent = functools.partial(self._left_out, name)
                 return importlib.util.spec_from_file_location(
                     name,
                     file,

@@ -16,12 +16,13 @@ import types
 from bisect import bisect_right
 from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
-from typing import Any
+from typing import Any, NamedTuple
 
 from grader.box.faults import TimeLimit
 
 MARK = "# Made of the code cells of "
 CELL = "# %% code cell "
+LEFT_OUT = "# %% left out: "  # then the names that the cell seems to define, `; `, and why
 
 
 def is_made(source: bytes) -> bool:
@@ -36,6 +37,31 @@ def located(source: bytes, line: int) -> str:
     if place < 0:
         return name
     return f"{name} code cell {numbers[place]}, line {line - starts[place]}"
+
+
+def name_of(source: bytes) -> str:
+    """The notebook that such a file was made of."""
+    return _cells(source)[0]
+
+
+class LeftOut(NamedTuple):
+    """A cell that was left out. place: `hw1.ipynb code cell 3`; names: what it seems to define."""
+
+    place: str
+    names: list[str]
+    why: str
+
+
+def left_out(source: bytes) -> list[LeftOut]:
+    """The cells that were left out of such a file."""
+    name, starts, numbers = _cells(source)
+    lines = source.decode("utf-8", "replace").split("\n")
+    found = []
+    for start, number in zip(starts, numbers, strict=True):
+        if lines[start].startswith(LEFT_OUT):
+            names, _, why = lines[start].removeprefix(LEFT_OUT).partition("; ")
+            found.append(LeftOut(f"{name} code cell {number}", names.split(), why))
+    return found
 
 
 @functools.lru_cache(maxsize=8)
@@ -74,14 +100,19 @@ def runs_notebook(path: str) -> bool:
 
 class NotebookLoader(SourceFileLoader):
     """Executes a module's statements one by one. What fails is told to `lost`, with the names that it would
-    have bound, and the next is tried. Once the time is up, only what defines something is executed."""
+    have bound, and the next is tried. Once the time is up, only what defines something is executed. What was left
+    out of the module is told to `absent`."""
 
     lost: Callable[[list[str], BaseException], None]
+    absent: Callable[[LeftOut], None]
     flags = 0  # of `from __future__ import ...`
     out_of_time = False
 
     def exec_module(self, module: types.ModuleType) -> None:
-        tree = ast.parse(self.get_data(self.path), self.path)
+        source = self.get_data(self.path)
+        for cell in left_out(source):
+            self.absent(cell)
+        tree = ast.parse(source, self.path)
         module.__dict__.setdefault("display", _shown)
         rest = iter(tree.body)
         while True:

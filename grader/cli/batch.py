@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grader.cli.console import COLOUR, COURSE, Progress, complete_module, put, terminal_width
+from grader.cli.console import (
+    COLOUR,
+    COURSE,
+    Progress,
+    Within,
+    complete_module,
+    put,
+    terminal_width,
+)
 from grader.errors import OutputFault, UsageError
 from grader.setting import load_banks
 
@@ -65,7 +73,7 @@ LOOK_SECONDS = 3.0  # between two looks at a source that is watched
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option(
     "--fail-under",
-    type=click.FloatRange(0, 100),
+    type=Within(0, 100),
     metavar="PERCENT",
     help="End with 1 when a submission has less of the points than this, or cannot be graded.",
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import sys
 import time
@@ -28,6 +29,18 @@ COLOUR = click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
     help="Colour on the terminal; NO_COLOR and FORCE_COLOR are obeyed.",
 )  # fmt: skip
+
+
+class Within(click.FloatRange):
+    """A number between two others. `nan` is none, though it is neither below the one nor above the other."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        found: float = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
+        return found
 
 
 def course_modules(ctx: click.Context) -> tuple[str, ...]:

@@ -109,7 +109,8 @@ def bank_(action: str, module: str | None, wanted: str | None, course_dir: Path 
             if not wanted:
                 raise UsageError("name a check: grade bank show MODULE --check PART-OF-ITS-TITLE")
             if not found:
-                raise UsageError(f"{name}: {unknown('check', wanted, list(ready.banks))}")
+                why = unknown("check", wanted, list(ready.banks))
+                raise UsageError(f"{name}: {why}. All of them: grade list {name}")
             for item in found:
                 put(item.check)
                 for case, answer in zip(item.cases, item.answers, strict=True):
@@ -334,7 +335,7 @@ def start(module: str, source: Path, dry_run: bool, course_dir: Path | None) -> 
     """Copies your own files of earlier modules, which MODULE builds on, into this folder.
 
     What was here under the same name is kept beside it as NAME.before (or NAME.before2, and so on, where that is
-    taken), unless it is what you bring.
+    taken), unless it is what you bring. A file is left where it is if it has a task still to do that is done here.
     """
     from grader.course import find_course
     from grader.platforms import student
@@ -351,8 +352,12 @@ def start(module: str, source: Path, dry_run: bool, course_dir: Path | None) -> 
     for name, data in found.items():
         path = course.root / name
         here = path.read_bytes() if path.is_file() else None
+        undone = student.lost(data, here) if here is not None else []
         if here == data:
             state = "the same"
+        elif undone:
+            put(f"{name}: not taken: {', '.join(undone)} is still to do in it, and done here")
+            continue
         elif dry_run:
             state = "would be copied"
         elif here is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from grader.cli.console import COURSE, Progress, check_output, complete_module, put
+from grader.cli.console import COURSE, Progress, Within, check_output, complete_module, put
 from grader.errors import OutputFault, UsageError
 from grader.setting import load_banks
 
@@ -21,7 +21,7 @@ def gradescope_() -> None:
 @click.option("--output", "-o", type=click.Path(), default="autograder.zip", show_default=True)
 @click.option(
     "--minutes",
-    type=click.FloatRange(1, 40),
+    type=Within(1, 40),
     default=10.0,
     show_default=True,
     help="The timeout in the assignment's settings.",

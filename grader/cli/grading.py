@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,9 @@ from grader.errors import NotGradable, UsageError
 from grader.setting import grade_one, load_banks, open_box
 
 if TYPE_CHECKING:
+    from grader.bank import Module
     from grader.course import Course
+    from grader.model import Report
     from grader.sandbox import Sandbox
 
 
@@ -144,6 +147,7 @@ def run(
         for task in only:
             if task not in [t.id for t in ready.assignment.tasks]:
                 raise UsageError(unknown("task", task, [t.id for t in ready.assignment.tasks]))
+        check_asked(course, ready, only)
         taken = read_submission(path, ready.assignment.expects, ready.assignment.also)
         box = open_box(sandbox, course, ready, progress)
         report = grade_one(course, ready, taken, box, only=only, seed=seed, progress=progress)
@@ -155,6 +159,22 @@ def run(
         show_report(report, quiet=quiet, verbose=verbose, color=color)
     write_views(report, wanted)
     raise SystemExit(exit_code(report))
+
+
+def check_asked(course: Course, ready: Module, only: Sequence[str]) -> None:
+    """Raises UsageError for a task of which no check is asked here, and for a module where none is: nothing would be
+    graded, and nothing fail."""
+    from grader.judge.grading import without_speed
+
+    timed = course.pack(ready.assignment.name) is None and course.reference.is_dir()
+    assignment = (ready if timed else without_speed(ready)).assignment
+    asked = {check.task for check in assignment.checks}
+    why = "; ".join(line for line in assignment.left_out if line.startswith("not asked here"))
+    for task in only:
+        if task not in asked:
+            raise UsageError(f"--only {task}: no check of that task is left; {why}")
+    if not asked:
+        raise UsageError(f"{assignment.name}: no check is left; {why}")
 
 
 def find_submission(given: Path | None, course: Course, expects: Sequence[str]) -> Path:
@@ -229,10 +249,33 @@ def render(
         stored = for_student(stored, shown_at(at, stored.module, course_dir))
     elif at:
         raise UsageError("--at: say for whom as well: --for student")
+    text = None
+    if name == "annotations":
+        from grader.report.annotations import render as annotations
+
+        text = annotations(stored, in_repository(stored))
     if name == "terminal" and output in (None, "-"):
         show_report(stored, quiet=False, verbose=verbose, color=color)
     else:
-        write_view(VIEWS[name](stored), output or "-")
+        write_view(text if text is not None else VIEWS[name](stored), output or "-")
+
+
+def in_repository(report: Report) -> str:
+    """The folder of a report's submission from the root of the repository that it lies in; "" where it lies in none,
+    or is not here."""
+    from grader.intake import GRADED_IN
+
+    origin = Path(report.origin).resolve()
+    if not origin.is_dir():
+        return ""
+    inner = [note.removeprefix(GRADED_IN) for note in report.notes if note.startswith(GRADED_IN)]
+    workspace = Path(os.environ.get("GITHUB_WORKSPACE") or origin).resolve()
+    above = [folder for folder in (origin, *origin.parents) if (folder / ".git").exists()]
+    # That of the workflow, where others lie in it; where none is known by its .git, the workflow's folder.
+    root = workspace if workspace in above or not above else above[0]
+    if not origin.is_relative_to(root):
+        return ""
+    return (origin.relative_to(root) / "".join(inner[:1])).as_posix()
 
 
 @click.command("replay", short_help="Ask one check of a stored report again.")

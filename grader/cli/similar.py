@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from grader.cli.batch import read
-from grader.cli.console import COURSE, check_outputs, complete_module, put, write_view
+from grader.cli.console import COURSE, Within, check_outputs, complete_module, put, write_view
 from grader.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ SUSPICIOUS, FEW_PAIRS = 0.6, 10
 )
 @click.option(
     "--least",
-    type=click.FloatRange(0, 100),
+    type=Within(0, 100),
     default=40,
     show_default=True,
     metavar="PERCENT",

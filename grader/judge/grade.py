@@ -11,10 +11,11 @@ import msgspec
 
 import grader
 from grader.bank import Module
-from grader.box.notebook import is_made, located
+from grader.box.notebook import is_made, located, name_of
+from grader.errors import NotGradable
 from grader.judge import again
 from grader.judge.grading import NOT_REACHED, Grading, Opponent, Progress
-from grader.judge.hints import earlier_hints, import_hints, overlaid
+from grader.judge.hints import cell_hints, earlier_hints, import_hints, overlaid
 from grader.judge.policy import flags as flags_of
 from grader.judge.reading import Finding, read
 from grader.judge.shrink import Shrinker
@@ -30,6 +31,9 @@ from grader.model import (
 )
 from grader.sandbox import Sandbox
 
+OF_ONE_FILE = (
+    "functions",
+)  # bindings to plain functions, which one file can hold; the others bind packages
 SoFar = Callable[[Report], None]
 
 
@@ -58,6 +62,7 @@ def grade(
     reference, to be timed beside the submission. so_far: is given the report after each check, with the others
     as out of time, for whoever may be ended before all is done. before: an earlier report; what would be found
     again is taken over from it. paced: without an opponent, whether the time is taken all the same, for `pace`.
+    Raises NotGradable for a notebook in a package's place that has nothing of it.
     """
     began = time.perf_counter()
     beside = opponent.submission.digest if opponent is not None else ""
@@ -92,7 +97,7 @@ def grade(
 
     def judged() -> None:
         if so_far is not None:
-            so_far(made(run.so_far(), import_hints(run.opened)))
+            so_far(made(run.so_far(), cell_hints(graded) + import_hints(run.opened)))
 
     run = Grading(
         module,
@@ -109,13 +114,30 @@ def grade(
         paced=paced,
     )
     verdicts = run.run()
-    hints = import_hints(run.opened)
+    refuse_a_lone_notebook(graded, module.assignment, verdicts)
+    hints = cell_hints(graded) + import_hints(run.opened)
     if run.opened is not None and run.opened.refused:
         # Whatever else is said of it would be about an API that it does not have.
         hints = [f"{run.opened.refused[:1].upper()}{run.opened.refused[1:]}."]
     elif earlier and earlier_mode != "reference":
         hints += earlier_hints(module, submission, sandbox, verdicts, earlier)
     return made(verdicts, hints)
+
+
+def refuse_a_lone_notebook(
+    submission: Submission, assignment: Assignment, verdicts: dict[str, Verdict]
+) -> None:
+    """Raises NotGradable for a notebook in the place of a package's files, none of which it stands in for."""
+    (name, *more) = assignment.expects
+    source = submission.files.get(f"{name}.py", b"")
+    if more or assignment.binding in OF_ONE_FILE or not is_made(source):
+        return
+    nothing = (Outcome.UNIMPLEMENTED, Outcome.BLOCKED)
+    if verdicts and all(verdict.outcome in nothing for verdict in verdicts.values()):
+        raise NotGradable(
+            f"{name_of(source)}: {assignment.title} expects the folder {name}/ with its files, and a notebook can "
+            f"hold none of them. Nothing that is asked was found in it. Hand in the folder {name}/"
+        )
 
 
 def read_carefully(submission: Submission, assignment: Assignment) -> list[Finding]:

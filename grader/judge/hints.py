@@ -1,4 +1,7 @@
-"""What to mend first: the faults that keep files from being imported, and files of earlier modules that break this one."""
+"""What to mend first: faults that keep files from being imported, cells that were left out, files of earlier modules.
+
+The last are those that break what is asked of this one.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import msgspec
 
 from grader.bank import Module
 from grader.box.modes import PLAIN, PYTHON
+from grader.box.notebook import is_made, left_out
 from grader.judge.grading import WAITS, Grading
 from grader.model import Outcome, Raised, Submission, Verdict
 from grader.sandbox import Sandbox
@@ -16,7 +20,7 @@ from grader.sandbox.session import Opened
 # Modes without a compiler, in which files can be tried one by one.
 QUICK_MODES = (PLAIN, PYTHON)
 MAX_BLAMED = 3  # files of earlier modules that a hint names one by one
-MAX_HINTS = 4  # faults of importing that are told
+MAX_HINTS = 4  # faults of importing, and cells, that are told
 
 
 def import_hints(opened: Opened | None) -> list[str]:
@@ -35,6 +39,22 @@ def import_hints(opened: Opened | None) -> list[str]:
         else:
             hints.append(f"{_listed(names)} {verb}: {fault}.")
     return hints
+
+
+def cell_hints(submission: Submission) -> list[str]:
+    """What to mend first in a notebook, one sentence for each cell that was left out because it is no Python."""
+    hints = []
+    for source in submission.files.values():
+        for cell in left_out(source) if is_made(source) else []:
+            if cell.why.startswith("it begins with %%"):
+                continue  # its author has it so
+            lost = (
+                f"{_listed(cell.names)} {'are' if len(cell.names) > 1 else 'is'} not defined by it"
+            )
+            hints.append(
+                f"Start at {cell.place}: {cell.why}. Until it is mended, {lost if cell.names else 'it is left out'}."
+            )
+    return hints[:MAX_HINTS]
 
 
 def _import_fault(raised: Raised) -> str:

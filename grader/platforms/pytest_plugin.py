@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from grader.bank import Module
     from grader.course import Course
     from grader.model import Check, Report, Verdict
+    from grader.sandbox import Sandbox
 
 FILE = "grader.yaml"
 
@@ -169,15 +170,20 @@ class Checks(pytest.File):
         assignment = ready.assignment
         submission = read_submission(self.path.parent, assignment.expects, assignment.also)
         isolation = self.course.settings.isolation
-        box = choose(
-            isolation.sandbox,
-            isolation,
-            Wanted(preload=assignment.preload, limits=assignment.limits),
-        )
-        try:
-            return grade(ready, submission, box, seed=self.course.settings.seed, keys=keys)
-        finally:
-            box.close()
+        boxes: dict[str, Sandbox] = self.__dict__.setdefault("_boxes", {})
+        if module not in boxes:
+            # One of several processes grades many times: its box stays until they are done.
+            boxes[module] = choose(
+                isolation.sandbox,
+                isolation,
+                Wanted(preload=assignment.preload, limits=assignment.limits),
+            )
+            self.config.add_cleanup(boxes[module].close)
+        report = grade(ready, submission, boxes[module], seed=self.course.settings.seed, keys=keys)
+        if report.score is None:
+            # A box that lost a worker for a reason of ours may lose the next one too.
+            boxes.pop(module).close()
+        return report
 
 
 class ModuleChecks(pytest.Collector):

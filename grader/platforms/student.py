@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from grader.course import Course, load_module
 from grader.errors import UsageError
 from grader.judge.grading import without_speed
 
+# As `grader.template` writes it.
+_TO_DO = re.compile(r"""NotImplementedError\(\s*(['"])(Task [\w.-]+: [^\n]*?)\1\s*\)""")
 WORKFLOW = ".github/workflows/grade.yml"
 
 
@@ -92,6 +95,17 @@ def carried(course: Course, name: str, source: Path) -> tuple[dict[str, bytes], 
             "the module before"
         )
     return found, absent
+
+
+def undone(data: bytes) -> Counter[str]:
+    """What a file leaves to do as the template does, by the words that stand there, such as `Task 2.1: Convert an
+    index`, and how often they do."""
+    return Counter(match[2] for match in _TO_DO.finditer(data.decode("utf-8", "replace")))
+
+
+def lost(data: bytes, here: bytes) -> list[str]:
+    """The tasks that a file leaves to do where the one here does not: to take it would undo work."""
+    return sorted({words.split(":")[0] for words in undone(data) - undone(here)})
 
 
 def _previous(course: Course, name: str) -> str:

@@ -7,6 +7,7 @@ end no command and begin none: what has a meaning in one is written as its code.
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 
 from grader.model import Outcome, Report, Verdict
 from grader.report.outline import (
@@ -24,12 +25,13 @@ MOST = 10  # GitHub shows no more of one kind for a step
 _PLACE = re.compile(r"([\w./-]+\.py):(\d+)\b")
 
 
-def render(report: Report) -> str:
-    """An error for each of the first faults, then the score as a notice."""
+def render(report: Report, folder: str = "") -> str:
+    """An error for each of the first faults, then the score as a notice. folder: where in the repository the
+    submission lies; GitHub finds files by their path from its root."""
     faults = [
         v for v in report.checks if v.outcome is not Outcome.PASSED and v.outcome not in WAITING
     ]
-    lines = [_annotation(verdict) for verdict in faults[: MOST - 1]]
+    lines = [_annotation(verdict, folder) for verdict in faults[: MOST - 1]]
     if len(faults) >= MOST:
         more = f"{len(faults) - MOST + 1} more checks failed: see the job's summary"
         lines.append(f"::error title={_property('More')}::{_data(more)}")
@@ -47,10 +49,11 @@ def render(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _annotation(verdict: Verdict) -> str:
+def _annotation(verdict: Verdict, folder: str) -> str:
     example = verdict.counterexample
     place = _PLACE.match(visible(example.where[0])) if example and example.where else None
-    where = f"file={_property(place[1])},line={place[2]}," if place else ""
+    file = str(PurePosixPath(folder, place[1])) if place else ""
+    where = f"file={_property(visible(file))},line={place[2]}," if place else ""
     amount = f"{points(verdict.score)} / {points(verdict.max_score)}"
     title = _property(
         f"{one_line(visible(verdict.title))}: {WORDS[verdict.outcome].text} ({amount})"

@@ -22,7 +22,7 @@ import psutil
 import pytest
 from cli.conftest import as_in_a_terminal
 from drawn import PROJECT
-from engine.courses import COURSE, REFERENCE, make_course, write
+from engine.courses import COURSE, FILES, REFERENCE, dedented, make_course, write
 from hostile.attacks import ATTACKS
 
 from grader import bank
@@ -207,6 +207,27 @@ def test_resume_demands_a_gradebook(handed_in: Path, tmp_path: Path) -> None:
     assert ran.returncode == 2
     assert "--resume: there is no" in ran.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_what_turns_out_to_be_no_work_while_it_is_graded_is_told_of_all_that_are_alike(
+    tmp_path: Path,
+) -> None:
+    module = dedented(FILES["assignments/sums/module.yaml"]).replace("[work]", "[minitorch]")
+    changed = {
+        "assignments/sums/module.yaml": module + "binding: minitorch_modules\n",
+        "reference/minitorch/__init__.py": REFERENCE,
+    }
+    root = make_course(tmp_path / "course", changed).root
+    cell = {"cell_type": "code", "source": "a = 1", "metadata": {}, "outputs": []}
+    made = json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]})
+    write(tmp_path / "class", {f"{who}/hw.ipynb": made for who in ("ada", "emmy", "grace")})
+    line = [sys.executable, "-m", "grader", "batch", "sums", str(tmp_path / "class")]
+    line += ["--out", str(tmp_path / "out"), "--course", str(root), "--jobs", "2"]
+    environment = {**os.environ, "GRADE_CACHE": str(tmp_path / "banks")}
+    ran = subprocess.run(line, capture_output=True, text=True, env=environment, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    assert "not gradable   3" in ran.stdout
+    assert ran.stdout.count("hw.ipynb: Sums expects the folder minitorch/ with its files") == 3
 
 
 def test_the_terms_of_the_course_are_applied(tmp_path: Path) -> None:

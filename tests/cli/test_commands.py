@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -17,6 +18,8 @@ from typing import Any
 import psutil
 import pytest
 from engine.courses import FILES, REFERENCE, dedented, write
+
+from grader.errors import unknown
 
 from .conftest import Run, as_in_a_terminal
 
@@ -74,6 +77,9 @@ USAGE = {
     ("bank", "show", "sums"): "name a check",
     ("bank", "show", "sums", "--check", "nothing like it"): "There are: 1/double gives",
     ("bank", "show", "sums", "--check", "2/totl adds everything up"): "Did you mean '2/total",
+    ("gradescope", "build", "sums", "--minutes", "nan"): "'nan' is not in the range 1<=x<=40",
+    ("batch", "sums", "x", "--fail-under", "nan"): "'nan' is not in the range 0<=x<=100",
+    ("similar", "sums", "x", "--least", "NaN"): "'NaN' is not in the range 0<=x<=100",
     ("bank", "list", "sum"): "Did you mean 'sums'",
     ("list", "sum"): "Did you mean 'sums'",
     ("completion", "cmd"): "cmd",
@@ -602,6 +608,32 @@ def test_render_makes_every_view_of_a_stored_report(
     assert [p.name for p in tmp_path.iterdir()] == ["view"]
 
 
+@pytest.mark.parametrize(
+    ("repository", "workspace", "file"),
+    [
+        ("", "", "hand in/week 2/work.py"),
+        ("hand in", "", "week 2/work.py"),
+        ("hand in", ".", "week 2/work.py"),
+        (None, ".", "hand in/week 2/work.py"),
+        (None, "", "week 2/work.py"),
+        (None, "elsewhere", "work.py"),
+    ],
+)
+def test_an_annotation_is_placed_from_the_root_of_the_repository(
+    grade: Run, tmp_path: Path, repository: str | None, workspace: str, file: str
+) -> None:
+    """Of a submission two folders down: what was named, and where the file was found in it."""
+    text = dedented(REFERENCE).replace("return x * x", "raise ValueError")
+    write(tmp_path, {"hand in/week 2/work.py": text})
+    if repository is not None:
+        (tmp_path / repository / ".git").mkdir()
+    there = {"GITHUB_WORKSPACE": str(tmp_path / workspace)} if workspace else {}
+    stored = tmp_path / "report.json"
+    grade("sums", "-s", tmp_path / "hand in", "-q", "--json", stored)
+    told = grade("render", stored, "--as", "annotations", **there).stdout
+    assert re.match(rf"::error file={file},line=\d+,title=square", told), told
+
+
 def test_render_gives_the_json_back_unchanged(grade: Run, stored: Path) -> None:
     assert json.loads(grade("render", stored, "--as", "json").stdout) == json.loads(
         stored.read_text()
@@ -668,6 +700,18 @@ def test_bank_builds_lists_shows_and_checks(grade: Run) -> None:
     ran = grade("bank", "check", "sums")
     assert ran.returncode == 0
     assert "4 of 4 banks are the same" in ran.stdout
+
+
+def test_of_many_checks_those_are_named_that_are_like_what_was_meant() -> None:
+    known = [f"{task}/{verb} works" for task in range(9) for verb in ("add", "to_index", "permute")]
+    assert unknown("check", "to indx", [*known, *known]).count("to_index") == 3
+    told = unknown("check", "permte", [f"{k} {n}" for n in range(3) for k in known])
+    assert told.startswith(
+        "there is no check 'permte'. Of the 81, these are like it: '0/permute works 0', "
+    )
+    assert "add" not in told
+    told = unknown("check", "zzzz", [*known, *known])
+    assert told == "there is no check 'zzzz', and none of the 54 is like it"
 
 
 def test_template_is_checked_and_written(grade: Run, tmp_path: Path) -> None:

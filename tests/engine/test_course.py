@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.course import find_course, load_checks, load_course, load_module
+from grader.cli import cli
+from grader.course import COMMANDS, find_course, load_checks, load_course, load_module
 from grader.errors import UsageError
 
 from .courses import FILES, dedented, make_course, write
@@ -45,6 +46,7 @@ GRADER_MISTAKES = {
     "course: A\nmodules: []\n": "2: modules: name at least one module",
     "course: A\nmodules:\n  - sums\n  - sum\n": "4: modules: 'sum' has no assignments/sum/module.yaml",
     "course: A\nmodules: [../sums]\n": "2: modules: '../sums' is no name of a module",
+    "course: A\nmodules: [sums, list]\n": "2: modules: 'list' is a command, `grade list`: give the module another name",
     "course: A\nmodules: [sums, sums]\n": "2: modules: 'sums' is named twice",
     "course: A\nmodules: [sums]\nseeds: 3\n": "3: seeds: there is no key 'seeds'. Did you mean 'seed'?",
     "course: A\nmodules: [sums]\nseed: one\n": "3: seed: expected a whole number, not text",
@@ -69,6 +71,10 @@ def test_a_mistake_in_grader_yaml_is_told(text: str, tmp_path: Path) -> None:
     message = str(caught.value)
     assert message.startswith(f"{tmp_path / 'grader.yaml'}:")
     assert GRADER_MISTAKES[text].lower() in message.lower()
+
+
+def test_a_command_is_no_name_of_a_module() -> None:
+    assert set(cli.commands) == COMMANDS  # type: ignore[attr-defined]
 
 
 def instead(old: str, new: str) -> str:

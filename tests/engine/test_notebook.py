@@ -323,6 +323,70 @@ def test_a_cell_that_fails_costs_what_it_would_have_defined(
     assert any(place in note for note in report.notes)
 
 
+def test_a_cell_that_is_no_python_is_named_where_its_work_is_missing(
+    banks: Banks, box: Sandbox, tmp_path: Path
+) -> None:
+    cells = cells_of(WARMUP)
+    at = next(i for i, cell in enumerate(cells) if cell.startswith("class Square"))
+    cells[at] += "\n\nEPSILON = 1e-6\n    oops"
+    cells += ["%%html\n<b>", "x = (", "print 'a'"]
+    lines = len(cells[at].splitlines())
+    taken_in = taken(tmp_path / "a", notebook(*cells), "hw.ipynb", "warmup")
+    report = grade(banks.module("warmup", seed=7, cases=20), taken_in, box, seed=7)
+    lost = [v for v in report.checks if v.outcome is not Outcome.PASSED]
+    assert lost
+    assert {v.reason for v in lost} == {
+        f"warmup.Square is not defined, because hw.ipynb code cell {at + 1} was left out: "
+        f"line {lines} is no Python (unexpected indent)"
+    }
+    assert report.hints == (
+        f"Start at hw.ipynb code cell {at + 1}: line {lines} is no Python (unexpected indent). Until it is mended, "
+        "Square and EPSILON are not defined by it.",
+        f"Start at hw.ipynb code cell {len(cells) - 1}: line 1 is no Python ('(' was never closed). Until it is "
+        "mended, x is not defined by it.",
+        f"Start at hw.ipynb code cell {len(cells)}: line 1 is no Python (Missing parentheses in call to 'print'. "
+        "Did you mean print(...)?). Until it is mended, it is left out.",
+    )
+
+
+def test_a_cell_for_another_program_is_named_where_its_work_is_missing(
+    banks: Banks, box: Sandbox, tmp_path: Path
+) -> None:
+    cells = ["%%writefile warmup.py\n" + WARMUP]
+    taken_in = taken(tmp_path / "a", notebook(*cells), "hw.ipynb", "warmup")
+    report = grade(banks.module("warmup", seed=7, cases=20), taken_in, box, seed=7)
+    assert report.hints == ()
+    assert all(
+        v.reason.endswith("hw.ipynb code cell 1 was left out: it begins with %%writefile")
+        for v in report.checks
+    )
+
+
+def test_a_notebook_in_the_place_of_a_package_is_graded_where_it_has_something_of_it(
+    banks: Banks, box: Sandbox, tmp_path: Path
+) -> None:
+    module = banks.module("module0", seed=7, cases=3)
+    few = [check.key for check in module.assignment.checks if "mul" in check.title.lower()][:2]
+    none = taken(
+        tmp_path / "a", notebook("def mul(x, y):\n    return x * y"), "h.ipynb", "minitorch"
+    )
+    with pytest.raises(
+        NotGradable, match=r"h\.ipynb: .*expects the folder minitorch/ with its files"
+    ):
+        grade(module, none, box, seed=7, keys=few)
+    some = taken(
+        tmp_path / "b",
+        notebook("class operators:\n    mul = staticmethod(lambda x, y: x * y)"),
+        "h.ipynb",
+        "minitorch",
+    )
+    report = grade(module, some, box, seed=7, keys=few)
+    assert Outcome.PASSED in {verdict.outcome for verdict in report.checks}
+    # One file is all that is expected there, however little of it is done.
+    little = taken(tmp_path / "c", notebook("a = 1"), "h.ipynb", "warmup")
+    assert grade(banks.module("warmup", seed=7, cases=3), little, box, seed=7).score == 0
+
+
 def test_an_exception_is_placed_in_its_cell(banks: Banks, box: Sandbox, tmp_path: Path) -> None:
     cells = cells_of(WARMUP.replace("return d * 2.0 * x", "raise ValueError('here')"))
     at = next(i for i, cell in enumerate(cells) if "raise ValueError('here')" in cell)

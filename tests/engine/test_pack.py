@@ -139,9 +139,12 @@ def changed_header(data: bytes, **changes: object) -> bytes:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda d: b"PK\x03\x04" + d, "this is no pack. Make one with: grade pack"),
+        (
+            lambda d: b"PK\x03\x04" + d,
+            "this is no pack. Students get it again from the course's repository",
+        ),
         (lambda d: b"", "this is no pack"),
-        (lambda d: d[:-7], "is damaged: it does not fit its digest"),
+        (lambda d: d[:-7], "does not fit its digest. Students get it again"),
         (lambda d: d[:-1] + bytes([d[-1] ^ 1]), "is damaged"),
         (lambda d: d[:40], "its header cannot be read"),
         (lambda d: d.replace(b"Sums", b"S\xffms"), "its header cannot be read"),
@@ -151,7 +154,10 @@ def changed_header(data: bytes, **changes: object) -> bytes:
             lambda d: changed_header(d, format=3, by="9.1"),
             r"backcheck 9.1 made this pack in format 3, .* reads format 2. Install a newer",
         ),
-        (lambda d: changed_header(d, format=1, by="0.0.1"), "Make the pack again"),
+        (
+            lambda d: changed_header(d, format=1, by="0.0.1"),
+            "reads format 2. Students get it again",
+        ),
         (
             lambda d: changed_header(d, comparisons=["close", "nearly"], by="9.1"),
             "needs the comparison 'nearly', which .* made by backcheck 9.1",

@@ -120,6 +120,18 @@ def test_every_check_is_a_test_with_its_task_as_marker(clone: Path) -> None:
     assert run(clone, "-m", "pytest", *plugin).returncode == 0
 
 
+def test_several_processes_of_pytest_tell_what_one_does(clone: Path) -> None:
+    told = []
+    for more in ((), ("-n", "2")):
+        ran = run(clone, "-m", "pytest", "-p", "no:cacheprovider", "-rA", *more)
+        lines = (line.partition(" - ")[0] for line in ran.stdout.splitlines())
+        told.append(sorted(line for line in lines if line.startswith(("PASSED", "FAILED"))))
+        assert ran.returncode == 1
+        assert ran.stderr == ""
+    assert told[0] == told[1]
+    assert len(told[0]) == 4
+
+
 @pytest.mark.parametrize(
     ("chosen", "ran"),
     [
@@ -187,6 +199,15 @@ def test_what_takes_the_reference_is_skipped_and_promised_to_nobody(tmp_path: Pa
     ran = run(folder, "-m", "pytest", "-p", "no:cacheprovider", "-rs")
     assert (ran.returncode, "1 passed, 1 skipped" in ran.stdout) == (0, True)
     assert "not asked here: it takes the reference, to be timed beside" in ran.stdout
+    (folder / "work.py").write_text(MARKED)
+    alone = run(folder, "-m", "grader", "sums", "--only", "2", "--sandbox", "process")
+    assert (alone.returncode, alone.stdout) == (2, "")
+    assert alone.stderr == (
+        "grade: --only 2: no check of that task is left; not asked here: 2 square gives the right number. "
+        "That takes the reference, to be timed beside\n"
+    )
+    rest = run(folder, "-m", "grader", "sums", "--only", "1", "--sandbox", "process", "-q")
+    assert (rest.returncode, rest.stdout) == (0, "sums 10/10\n")
 
 
 def test_a_pack_takes_no_seed(clone: Path) -> None:
@@ -227,6 +248,35 @@ def test_earlier_files_come_along_and_what_was_here_is_kept(course: Course, tmp_
     assert len(list(folder.glob("*.before*"))) == 3
     refused = run(folder, "-m", "grader", "start", "more", "--from", str(mine / "work.py"))
     assert "this is no folder. Unpack it first" in refused.stderr
+
+
+def test_a_file_that_is_not_done_takes_the_place_of_none_that_is(
+    course: Course, tmp_path: Path
+) -> None:
+    """The folder of a module further back holds the later files as they were handed out."""
+    files = student.files(course, bank.load(course, "more"))
+    folder, template = write(tmp_path / "more", files), files["work.py"].decode()
+    start = ("-m", "grader", "start", "more", "--from", "../sums")
+    mine = write(tmp_path / "sums", {"work.py": "# mine\n" + template}) / "work.py"
+    done = run(folder, *start).stdout  # nothing is done here either
+    assert done == "work.py: copied, the old one is kept as work.py.before\n"
+    (folder / "work.py").write_text(MARKED)
+    for more in (["--dry-run"], []):
+        refused = run(folder, *start, *more)
+        told = "work.py: not taken: Task 1 is still to do in it, and done here\n"
+        assert (refused.returncode, refused.stdout) == (0, told)
+    assert (folder / "work.py").read_text() == MARKED
+    mine.write_text(MARKED + "# mended\n")
+    assert run(folder, *start).stdout.startswith("work.py: copied")
+
+
+def test_of_two_that_read_alike_one_may_be_done() -> None:
+    to_do = b'    raise NotImplementedError("Task 2.3: Multiply.")\n'
+    assert student.lost(to_do + to_do, to_do) == ["Task 2.3"]
+    assert student.lost(to_do, to_do + to_do) == []
+    long = b'    raise NotImplementedError(\n        "Task 2.3: Multiply."\n    )\n'
+    assert student.lost(long, b"") == ["Task 2.3"]
+    assert student.lost(b'raise NotImplementedError("no CUDA here")', b"") == []
 
 
 def test_a_pack_has_no_files_of_the_reference_to_take(course: Course, tmp_path: Path) -> None:
