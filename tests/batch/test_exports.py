@@ -278,18 +278,26 @@ def test_feedback_goes_back_under_the_names_it_came_by(tmp_path: Path) -> None:
     emmy = HandIn(
         "emmy", (Student("13", "Emmy"),), "/s/Emmy Noether_13_assignsubmission_file_/w.zip"
     )
+    anybody = HandIn("x", (Student("anon_Xk3b2", "anon_Xk3b2"),), "/s/LATE_anon_Xk3b2_35_w.zip")
     path = tmp_path / "b.sqlite"
     with book.Book(path) as kept:
-        for hand_in in (ada, emmy):
+        for hand_in in (ada, emmy, anybody):
             kept.keep(MODULE, hand_in, book.GRADED, key="1", report=buggy())
-    for system, name, other in (
-        ("canvas", "lovelaceada_LATE_12_34_feedback.html", "emmy"),
-        ("moodle", "Emmy Noether_13_assignsubmission_file_/feedback.html", "ada"),
+    for system, names, other in (
+        (
+            "canvas",
+            ["LATE_anon_Xk3b2_35_feedback.html", "lovelaceada_LATE_12_34_feedback.html"],
+            "emmy",
+        ),
+        ("moodle", ["Emmy Noether_13_assignsubmission_file_/feedback.html"], "ada"),
     ):
         ran = grade("export", path, "--feedback", tmp_path / "f.zip", "--for", system)
         with zipfile.ZipFile(tmp_path / "f.zip") as archive:
-            assert archive.namelist() == [name]
+            assert archive.namelist() == names
         assert f"note: {other}: " in ran.stderr
+    # Canvas has no number of its own for who is anonymous.
+    told = list(csv.DictReader(io.StringIO(made(path, "--as", "canvas"))))
+    assert [line["ID"] for line in told if line["Student"] == "anon_Xk3b2"] == [""]
 
 
 def test_feedback_hides_what_students_do_not_see(tmp_path: Path) -> None:
