@@ -117,7 +117,12 @@ def batch(
 
     if out is not None:
         check_apart(out, source)
-    found = read(source, None if detect or dry_run else out, out, roster_csv, deadline)
+    progress = Progress(color)
+    scratch = None if detect or dry_run else out
+    try:
+        found = read(source, scratch, out, roster_csv, deadline, progress)
+    finally:
+        progress.clear()
     for line in found.warnings:
         click.echo(f"note: {line}", err=True)
     if watch and preview:
@@ -144,7 +149,6 @@ def batch(
         joined = click.get_current_context().with_resource(join(cluster, jobs))
     else:
         joined = None
-    progress = Progress(color)
     try:
         ready = load_banks(course, module, seed, progress)
     finally:
@@ -241,7 +245,12 @@ def join(address: str, jobs: int | None) -> Cluster:
 
 
 def read(
-    source: Path, out: Path | None, leave_out: Path | None, roster_csv: Path | None, deadline: str
+    source: Path,
+    out: Path | None,
+    leave_out: Path | None,
+    roster_csv: Path | None,
+    deadline: str,
+    progress: Progress | None = None,
 ) -> Class:
     """What a source holds, with the roster's students. What has to be unpacked or fetched goes below `out`,
     and where nothing may stay, to a folder that goes away with the command."""
@@ -262,7 +271,9 @@ def read(
         scratch = Path(click.get_current_context().with_resource(passing))
     else:
         scratch = out / "sources"
-    found = sources.read(source, leave_out=leave_out, scratch=scratch, deadline=deadline)
+    found = sources.read(
+        source, leave_out=leave_out, scratch=scratch, deadline=deadline, progress=progress
+    )
     return roster.joined(found, people) if people else found
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from grader.cli.batch import read
-from grader.cli.console import COURSE, check_outputs, complete_module, put, write_view
+from grader.cli.console import COURSE, Progress, check_outputs, complete_module, put, write_view
 from grader.errors import UsageError
 
 if TYPE_CHECKING:
@@ -116,13 +116,17 @@ def similar(
 
     told = works.material(course, module, given)
     reader = works.Reader(told)
-    hand_ins = read(source, None, None, roster_csv, deadline)
+    progress = Progress()
+    try:
+        hand_ins = read(source, None, None, roster_csv, deadline, progress)
+        earlier_years = [read(place, None, None, None, "", progress) for place in before]
+    finally:
+        progress.clear()
     all_works = reader.works(hand_ins)
     if not told.given:
         reader.notes.append("no template is here to be taken out. Name it: --given FOLDER")
     said = list(hand_ins.warnings)
-    for place in before:
-        earlier = read(place, None, None, None, "")
+    for earlier in earlier_years:
         said += earlier.warnings
         all_works += reader.works(earlier, "before")
     if not no_reference:
