@@ -75,7 +75,7 @@ def to_module(name: str, data: bytes) -> tuple[bytes, list[str]]:
         ) from error
     kernel = read.metadata.kernelspec
     if kernel is not None and kernel.language not in ("", "python"):
-        raise NotGradable(f"{name} is written in {kernel.language[:40]!r}. Hand in one in Python")
+        raise NotGradable(f"{name} is written in {kernel.language[:40]!r}", "Hand in one in Python")
     cells = [*read.cells, *(cell for sheet in read.worksheets for cell in sheet.cells)]
     code = [cell.text for cell in cells if cell.cell_type == "code"]
     if not code:
@@ -185,7 +185,7 @@ def chosen(names: Sequence[str], expects: Sequence[str], origin: str) -> str | N
         return named[0]
     if len(level) > 1:
         raise NotGradable(
-            f"{origin}: {len(level)} notebooks in it could be the submission: {', '.join(sorted(level)[:4])}. "
-            f"Name the one to grade {wanted}"
+            f"{origin}: {len(level)} notebooks in it could be the submission: {', '.join(sorted(level)[:4])}",
+            f"Name the one to grade {wanted}",
         )
     return level[0]

@@ -322,26 +322,23 @@ def planned(
     course: Course, ready: Module, found: Class, book_path: Path, *, seed: int | None, force: bool
 ) -> list[str]:
     """What a batch would do with each hand-in. Takes each one in, and runs nothing of it."""
-    from grader.batch.job import key_of
+    from grader.batch.job import take_in
     from grader.batch.names import shown
     from grader.cli.gradebook import opened
-    from grader.errors import NotGradable
-    from grader.intake import read_submission
 
     lines = []
     graded: set[str] = set()
     with contextlib.ExitStack() as stack:
         book = stack.enter_context(opened(book_path)) if book_path.is_file() else None
         for hand_in in found.hand_ins:
-            try:
-                if hand_in.problem:
-                    raise NotGradable(hand_in.problem)
-                assignment = ready.assignment
-                taken = read_submission(Path(hand_in.path), assignment.expects, assignment.also)
-            except NotGradable as error:
-                lines.append(f"  {hand_in.id}: cannot be graded: {shown(str(error))}")
+            why = hand_in.problem
+            if not why:
+                taken, said = take_in(course, ready, Path(hand_in.path), seed)
+                why = said.text if taken is None else ""
+            if why:
+                lines.append(f"  {hand_in.id}: cannot be graded: {shown(why)}")
                 continue
-            key = key_of(course, ready, taken, seed)
+            key = said.text
             if key in graded:
                 lines.append(f"  {hand_in.id}: the same as another")
             elif book is not None and not force and book.known(key) is not None:

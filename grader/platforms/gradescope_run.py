@@ -67,7 +67,9 @@ def run(root: Path, progress: Progress) -> None:
             return
         graded(root, target, settings, metadata, progress)
     except NotGradable as error:
-        said = str(error).replace(f"{root / 'submission'}: ", "").partition(" Name the folder")[0]
+        # A command line is of no use there.
+        told_all = error.what if "grade MODULE" in error.advice else str(error)
+        said = told_all.replace(f"{root / 'submission'}: ", "")
         written(target, told(f"This upload cannot be graded: {visible(said)}"))
     except GraderError as error:
         written(

@@ -74,6 +74,7 @@ def lay_out(root: Path, archive: bytes, files: dict[str, bytes]) -> Path:
     (root / "run_autograder").write_bytes((root / "source" / "run_autograder").read_bytes())
     (root / "run_autograder").chmod(0o755)
     for name, data in files.items():
+        (root / "submission" / name).parent.mkdir(parents=True, exist_ok=True)
         (root / "submission" / name).write_bytes(data)
     # Stands for the environment that setup.sh makes: this one, with the engine out of the zip.
     python = root / "engine" / "python"
@@ -188,8 +189,9 @@ def bomb() -> bytes:
         ({"essay.txt": b"On sums"}, "essay.txt"),
         ({"work.zip": bomb()}, "MiB"),
         ({"work.zip": b"PK no zip"}, "no zip file"),
+        ({"a/work.py": b"", "b/work.py": b""}, "2 folders"),
     ],
-    ids=["nothing", "something else", "a bomb", "a broken zip"],
+    ids=["nothing", "something else", "a bomb", "a broken zip", "two folders"],
 )
 def test_an_upload_that_cannot_be_graded_says_why(
     built: bytes, tmp_path: Path, files: dict[str, bytes], says: str
@@ -198,6 +200,7 @@ def test_an_upload_that_cannot_be_graded_says_why(
     assert sent["score"] == 0
     assert sent["output"].startswith("This upload cannot be graded")
     assert says in sent["output"]
+    assert "--submission" not in sent["output"]
 
 
 def test_when_time_is_over_what_is_known_counts(tmp_path: Path) -> None:
