@@ -192,8 +192,7 @@ def batch(
             with display(len(hand_ins), module, where(options, joined), color) as screen:
                 screen.tell = dealt.append
                 run.run(course, ready, hand_ins, book, reports, options, screen, joined)
-            if reports.has_terms:
-                run.bring_up_to_date(reports, module, book.rows(module))
+            run.bring_up_to_date(reports, course, book, module)
             came = summary.summary(module, dealt[first:], time.monotonic() - start)
             rows = counted(book, module, course.root, raw=False)
             people = roster.read(roster_csv) if roster_csv else None
