@@ -159,7 +159,7 @@ def batch(
 
     from grader.batch import roster, run, summary
     from grader.batch.book import Book
-    from grader.batch.diff import compare
+    from grader.batch.diff import compare, frame
     from grader.cli.gradebook import counted, diff_json, diff_lines, write_page
 
     limits = ready.assignment.limits
@@ -205,10 +205,13 @@ def batch(
             for line in left_behind(found, book.rows(module), module, terms):
                 click.echo(f"note: {line}", err=True)
             if preview:
-                changes = compare(before, book.rows(module))
-                many = len({row.hand_in.id for row in book.rows(module)})
-                told = diff_json(module, changes) if as_json else diff_lines(changes, many)
-                put(json.dumps(told, indent=2) if as_json else "\n".join(told))
+                after = book.rows(module)
+                changes, around = compare(before, after), frame(before, after)
+                if as_json:
+                    put(json.dumps(diff_json(module, changes, around), indent=2))
+                else:
+                    many = len({row.hand_in.id for row in after})
+                    put("\n".join(diff_lines(changes, around, many)))
                 click.echo(
                     f"{out} is as it was; the new reports are in {aside}. Without --preview they count",
                     err=True,
