@@ -354,6 +354,7 @@ def planned(
 def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) -> list[str]:
     """What the gradebook still holds and the source does not, and with whom something was agreed that is nobody here:
     somebody may have another name now, or an id may be misspelt."""
+    from grader.batch.grades import uneven
     from grader.batch.names import shown
 
     def some(names: Sequence[str]) -> str:
@@ -365,6 +366,8 @@ def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) ->
     gone = [row.hand_in.id for row in rows if row.hand_in.id not in here]
     if gone:
         lines.append(f"not in this source, and kept as graded before: {some(gone)}")
+    if said := uneven(rows):
+        lines.append(said)
     people = {student.id for row in rows for student in row.hand_in.students or ()}
     people |= {student.id for student in found.absent}
     agreed = [

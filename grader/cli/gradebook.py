@@ -120,6 +120,7 @@ def export(
     with opened(book) as kept:
         module = chosen(kept, module)
         rows = counted(kept, module, course_dir, raw=raw)
+    _note_uneven(rows)
     if feedback is not None:
         seen = None if full else shown_at(at, module, course_dir)
         _feedback(rows, feedback, form=form, system=system, seen=seen)
@@ -208,6 +209,7 @@ def page(
     with opened(book) as kept:
         module = chosen(kept, module)
         rows = enrolled(counted(kept, module, course_dir, raw=raw), roster)
+        _note_uneven(rows)
         beside = kept.path.parent
     to = output or str(beside / "index.html")
     if to != "-":
@@ -380,6 +382,13 @@ def _roster(path: Path | None) -> Roster | None:
     for line in found.warnings:
         click.echo(f"note: {line}", err=True)
     return found
+
+
+def _note_uneven(rows: list[Row]) -> None:
+    from grader.batch.grades import uneven
+
+    if said := uneven(rows):
+        click.echo(f"note: {said}", err=True)
 
 
 def enrolled(rows: list[Row], roster: Roster | None) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,16 @@ def test_only_the_mended_check_is_asked(course: Course) -> None:
     assert course.scores() == {"ada": 40, "emmy": 10, "kurt": 32}
     again = json.loads(course.grade("--json", "--force").stdout)
     assert (again["graded"], again["taken_over"]) == (3, 0)
+
+
+def test_who_is_not_graded_again_out_of_other_points_is_told(course: Course) -> None:
+    module = dedented(FILES["assignments/sums/module.yaml"]).replace("points: 30", "points: 60")
+    write(course.root, {"course/assignments/sums/module.yaml": module})
+    shutil.rmtree(course.root / "class" / "kurt")
+    said = "not graded out of the same points: kurt out of 40 points; ada, emmy out of 70 points"
+    assert said in course.grade().stderr
+    line = [sys.executable, "-m", "grader", "export", str(course.out), "--as", "canvas"]
+    assert said in subprocess.run(line, capture_output=True, text=True).stderr
 
 
 def test_a_preview_that_cannot_be(tmp_path: Path) -> None:
