@@ -200,6 +200,7 @@ def batch(
             write_page(rows, module, people, place, page, summary.pace(came))
             return came
 
+        seen = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins} if watch else {}
         try:
             came = once(found.hand_ins)
             for line in left_behind(found, book.rows(module), module, terms):
@@ -222,7 +223,7 @@ def batch(
                 shutil.rmtree(aside, ignore_errors=True)
             if watch:
                 keep_watching(
-                    source, lambda: read(source, out, out, roster_csv, deadline), found, once, dealt
+                    source, lambda: read(source, out, out, roster_csv, deadline), seen, once, dealt
                 )
         except KeyboardInterrupt:
             many = len({done.hand_in.id for done in dealt})
@@ -385,24 +386,35 @@ def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) ->
 
 
 def keep_watching(
-    source: Path, look: Callable[[], Class], found: Class, once: Any, dealt: list[Done]
+    source: Path,
+    look: Callable[[], Class],
+    seen: dict[str, frozenset[tuple[str, int, int]]],
+    once: Any,
+    dealt: list[Done],
 ) -> None:
-    """Looks at the source again and again, and grades what has come or changed once it is at rest."""
+    """Looks at the source again and again, and grades what has come or changed once it is at rest.
+
+    seen: the marks of what was graded, from before that began. What is not there any more, as when a disk is away for
+    a moment, keeps what was graded.
+    """
     from grader.batch import run
     from grader.batch.names import shown
 
-    graded = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins}
-    before = dict(graded)
+    graded = dict(seen)
+    before = dict(seen)
     click.echo(f"watching {source}; Ctrl-C ends it", err=True)
     while True:
         time.sleep(LOOK_SECONDS)
-        with contextlib.suppress(UsageError):  # a source may be away for a moment
+        try:
             found = look()
-        now = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins}
+        except UsageError:  # a source may be away for a moment
+            continue
+        there = [hand_in for hand_in in found.hand_ins if os.path.lexists(hand_in.path)]
+        now = {hand_in.id: marks(hand_in) for hand_in in there}
         # What is still being copied differs from one look to the next.
         at_rest = [
             hand_in
-            for hand_in in found.hand_ins
+            for hand_in in there
             if now[hand_in.id] != graded.get(hand_in.id)
             and now[hand_in.id] == before.get(hand_in.id)
         ]
