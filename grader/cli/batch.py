@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grader.cli.console import COLOUR, COURSE, Progress, complete_module, put, terminal_width
+from grader.cli.console import (
+    COLOUR,
+    COURSE,
+    Progress,
+    columns,
+    complete_module,
+    fitting,
+    put,
+    terminal_width,
+)
 from grader.errors import OutputFault, UsageError
 from grader.setting import load_banks
 
@@ -503,8 +512,8 @@ class Plain:
             self.last = time.monotonic()
             click.echo(self.line(), err=True)
 
-    def line(self) -> str:
-        """`12 of 20 done, 5 with faults, 1 held: 24 per minute, 20 s left`."""
+    def line(self, *, short: bool = False) -> str:
+        """`12 of 20 done, 5 with faults, 1 held: 24 per minute, about 20 s left`; short: how far, and how long yet."""
         told = [f"{self.finished} of {self.total} done"]
         told += [f"{self.faulty} with faults"] if self.faulty else []
         told += [f"{self.counts[kind]} {kind}" for kind in sorted(self.counts) if kind != "graded"]
@@ -514,6 +523,9 @@ class Plain:
             return ", ".join(told)
         left = seconds / max(self.finished, 1) * (self.total - self.finished)
         clock = f"{left / 60:.0f} min" if left > 90 else f"{left:.0f} s"
+        if short:
+            held = [f"{self.counts['held']} held"] if self.counts.get("held") else []
+            return f"{', '.join([told[0], *held])}: about {clock} left"
         return f"{', '.join(told)}: {60 * graded / seconds:.1f} per minute, about {clock} left"
 
 
@@ -525,13 +537,21 @@ class Live(Plain):
 
         width = terminal_width() - 1
         lines = [
-            f"{name}  {text}"[:width] if name else "-"
+            self._at_work(name, text, width) if name else "-"
             for _, (name, text) in sorted(self.doing.items())
         ]
-        if len(lines) > MOST_LINES:
-            lines = [line for line in lines if line != "-"][:MOST_LINES]
-        lines += [self.lacking[:width]] if self.lacking else []
-        return Text("\n".join([*lines, self.line()[:width]]))
+        # What does not fit into the terminal would take the last line with it, which tells how far all of it is.
+        most = max(1, min(MOST_LINES, shutil.get_terminal_size((80, 24)).lines - 4))
+        if len(lines) > most:
+            lines = [line for line in lines if line != "-"][:most]
+        lines += [fitting(self.lacking, width)] if self.lacking else []
+        last = self.line() if columns(self.line()) <= width else self.line(short=True)
+        return Text("\n".join([*lines, fitting(last, width)]))
+
+    def _at_work(self, name: str, text: str, width: int) -> str:
+        """What a job does; a long name leaves it half of the line."""
+        room = max(width // 2, width - 2 - columns(text))
+        return fitting(f"{fitting(name, room)}  {text}", width)
 
     def note(self, text: str) -> None:
         self.lacking = text

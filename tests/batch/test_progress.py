@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 import msgspec
+import pytest
 from golden.sample_reports import buggy, full_marks, held
 
 from grader.batch import run
 from grader.batch.model import HandIn
 from grader.cli.batch import Live
+from grader.cli.console import columns
 
 
 def test_the_line_counts_what_is_done_and_how() -> None:
@@ -35,3 +37,20 @@ def test_the_line_counts_what_is_done_and_how() -> None:
     )
     drawn = str(screen.__rich__())
     assert drawn.splitlines()[:2] == ["ada  3/83 2.1 to_index", "-"]
+
+
+def test_a_narrow_terminal_shows_whose_what_and_how_long_yet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("LINES", "9")
+    screen = Live(7)
+    screen.tell = lambda done: None
+    for job, name in enumerate(["李小龍" * 9, "a-long-name-" * 5, *"cdefgh"]):
+        screen.step(job, HandIn(name, (), "/in"), "0/4 1 double gives the right number")
+    screen.done(run.Done(HandIn("ada", (), "/in"), run.NOW, buggy()))
+    drawn = str(screen.__rich__()).splitlines()
+    assert max(map(columns, drawn)) <= 39
+    assert len(drawn) == 6
+    assert all(re.search("  0/4 1 double give(s )?$", line) for line in drawn[:2])
+    assert re.fullmatch(r"1 of 7 done: about \d+ s left", drawn[-1])
