@@ -147,11 +147,21 @@ def similar(
         write_view(json.dumps(as_json(came, module, reader.notes), indent=2) + "\n", json_to)
     if "-" in outputs.values():
         return
-    ours = sum(work.group == "class" for work in came.works)
-    put(
-        f"{ours} hand-ins compared, {came.pairs} pairs; {came.above} with {percent(came.least)} or more"
-    )
     from grader.batch.names import shown
+    from grader.report.text import count
+
+    ours = sum(work.group == "class" for work in came.works) - len(came.too_little)
+    groups = {work.group for work in came.works}
+    others = [
+        word
+        for group, word in (("reference", "the reference"), ("before", "earlier years"))
+        if group in groups
+    ]
+    beside = f", those with {' and '.join(others)} among them" if others else ""
+    put(
+        f"{count(ours, 'hand-in')} compared, {count(came.pairs, 'pair')} in the class; "
+        f"{came.above} with {percent(came.least)} or more{beside}"
+    )
 
     for alike in came.alike[:TOLD]:
         put(f"  {percent(alike.pair.share)}  {shown(alike.a.name)}, {shown(alike.b.name)}")

@@ -52,5 +52,5 @@ def test_a_narrow_terminal_shows_whose_what_and_how_long_yet(
     drawn = str(screen.__rich__()).splitlines()
     assert max(map(columns, drawn)) <= 39
     assert len(drawn) == 6
-    assert all(re.search("  0/4 1 double give(s )?$", line) for line in drawn[:2])
+    assert all("  0/4 1 double give" in line for line in drawn[:2])
     assert re.fullmatch(r"1 of 7 done: about \d+ s left", drawn[-1])
