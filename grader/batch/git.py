@@ -125,8 +125,6 @@ def addresses(source: Source) -> Class | None:
     begun: dict[str, float] = {}
 
     def fetched(address: str, place: Path) -> str:
-        if not URL.fullmatch(address):
-            return ""
         begun[address] = time.monotonic()
         try:
             return _clone(address, place, running)
@@ -135,9 +133,13 @@ def addresses(source: Source) -> Class | None:
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
-            jobs = [pool.submit(fetched, *pair) for pair in zip(wanted, places, strict=True)]
-            _watch(jobs, begun, source.progress)
-            faults = [job.result() for job in jobs]
+            jobs = {
+                address: pool.submit(fetched, address, place)
+                for address, place in zip(wanted, places, strict=True)
+                if URL.fullmatch(address)
+            }
+            _watch(list(jobs.values()), begun, source.progress)
+            faults = [jobs[one].result() if one in jobs else "" for one in wanted]
         except BaseException:
             # Whoever ends the batch waits for no server.
             pool.shutdown(wait=False, cancel_futures=True)

@@ -327,7 +327,7 @@ def test_an_address_that_hangs_is_told_and_given_up(
     heard = Heard()
     with socket.create_server(("127.0.0.1", 0)) as server:  # which never answers
         at = f"127.0.0.1:{server.getsockname()[1]}/ada.git"
-        (tmp_path / "class.txt").write_text(f"http://ada:a-secret@{at}\n")
+        (tmp_path / "class.txt").write_text(f"http://ada:a-secret@{at}\nkurt\n")
         found = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch", progress=heard)
     assert "could not be cloned in 0.05 min" in found.hand_ins[0].problem
     assert heard.noted == [
