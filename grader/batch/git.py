@@ -183,14 +183,19 @@ def _watch(
                 )
         address, since = at_work[0]
         progress.say(
-            f"cloning: {len(jobs) - len(left)} of {len(jobs)} done; {time.monotonic() - since:.0f} s "
-            f"of {CLONE_SECONDS:g} s at most: {_public(address)}"
+            f"cloned {len(jobs) - len(left)} of {len(jobs)}; {time.monotonic() - since:.0f} s "
+            f"of {CLONE_SECONDS:g}: {_end_of(address)}"
         )
 
 
 def _public(address: str) -> str:
     """An address without the password that may be in it."""
     return shown(re.sub(r"//[^/@]*@", "//", address))
+
+
+def _end_of(address: str) -> str:
+    """`course/ada.git` of an address, for a line that has no room for all of it."""
+    return "/".join(re.split(r"[/:]", _public(address))[-2:])
 
 
 def _addresses(path: Path) -> list[str]:
