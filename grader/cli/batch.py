@@ -194,6 +194,7 @@ def batch(
         if not preview and (aside / "gradebook.sqlite").is_file():
             book.adopt(aside / "gradebook.sqlite")
         reports = run.Reports(place / "reports", terms, run.rows_of(course, book))
+        had = {name for (of, name), row in reports.rows.items() if of == module and row.report}
         dealt: list[Done] = []
 
         def once(hand_ins: Sequence[HandIn]) -> summary.Summary:
@@ -214,6 +215,15 @@ def batch(
             came = once(found.hand_ins)
             for line in left_behind(found, book.rows(module), module, terms):
                 click.echo(f"note: {line}", err=True)
+            lost = [
+                d.hand_in.id for d in dealt if d.kind == run.NOT_GRADABLE and d.hand_in.id in had
+            ]
+            if lost:
+                click.echo(
+                    f"note: graded before, and not gradable now: {some(lost)}. Once it lies there as "
+                    "before, its grade counts again",
+                    err=True,
+                )
             if preview:
                 after = book.rows(module)
                 changes, around = compare(before, after), frame(before, after)
@@ -361,15 +371,18 @@ def planned(
     return [f"{len(graded)} of {len(found.hand_ins)} would be graded", *lines]
 
 
+def some(names: Sequence[str]) -> str:
+    """The first of some names."""
+    from grader.batch.names import shown
+
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(map(shown, names[:5])) + more
+
+
 def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) -> list[str]:
     """What the gradebook still holds and the source does not, and with whom something was agreed that is nobody here:
     somebody may have another name now, or an id may be misspelt."""
     from grader.batch.grades import uneven
-    from grader.batch.names import shown
-
-    def some(names: Sequence[str]) -> str:
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        return ", ".join(map(shown, names[:5])) + more
 
     lines = []
     here = {hand_in.id for hand_in in found.hand_ins}

@@ -116,6 +116,17 @@ def test_who_is_not_graded_again_out_of_other_points_is_told(course: Course) -> 
     assert said in subprocess.run(line, capture_output=True, text=True).stderr
 
 
+def test_who_had_a_grade_and_is_not_gradable_now_is_told_and_has_it_back(course: Course) -> None:
+    (course.root / "class" / "emmy" / "work.py").rename(course.root / "aside.py")
+    ran = course.grade()
+    assert "note: graded before, and not gradable now: emmy. " in ran.stderr
+    assert course.scores()["emmy"] is None
+    (course.root / "aside.py").rename(course.root / "class" / "emmy" / "work.py")
+    ran = course.grade()
+    assert "not gradable" not in ran.stdout + ran.stderr
+    assert course.scores() == {"ada": 40, "emmy": 40, "kurt": 32}
+
+
 def test_a_preview_that_cannot_be(tmp_path: Path) -> None:
     course = Course(tmp_path)
     ran = course.grade("--preview")
