@@ -33,9 +33,17 @@ class OutputFault(GraderError):
 
 
 class NotGradable(GraderError):
-    """The submission cannot be taken in at all (no such directory, a link in a zip, a bomb)."""
+    """The submission cannot be taken in at all (no such directory, a link in a zip, a bomb).
+
+    what: without the advice, which is for who hands it in.
+    """
 
     exit_code = 3
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(f"{what}. {advice}" if advice else what)
+        self.what = what
+        self.advice = advice
 
 
 class SandboxLost(GraderError):

@@ -96,20 +96,22 @@ def read_submission(path: Path, expects: Sequence[str], also: Sequence[str] = ()
     if path.is_file() and (unpack := tar_opener(path)) is not None:
         return read_tar(path, expects, unpack, also)
     if path.is_file() and path.stat().st_size == 0:
-        raise NotGradable(f"{path}: the file is empty. Make it again")
+        raise NotGradable(f"{path}: the file is empty", "Make it again")
     if path.suffix.lower() in ARCHIVES:
         kind = "zip" if path.suffix.lower() == ".zip" else "tar"
         raise NotGradable(
-            f"{path}: this is no {kind} file, or its end is missing. Make it again, or copy it again"
+            f"{path}: this is no {kind} file, or its end is missing",
+            "Make it again, or copy it again",
         )
     if path.suffix == ".py" and path.is_file():
         names = " or ".join(f"{name}.py" for name in expects)
         raise NotGradable(
-            f"{path}: one Python file by itself has to be named {names}. Name it so, or put all files in a zip"
+            f"{path}: one Python file by itself has to be named {names}",
+            "Name it so, or put all files in a zip",
         )
     raise NotGradable(
-        f"{path}: expected a folder, a zip or a tar file. Name the folder that holds "
-        f"{wording(expects)}, or a zip file of it"
+        f"{path}: expected a folder, a zip or a tar file",
+        f"Name the folder that holds {wording(expects)}, or a zip file of it",
     )
 
 
@@ -129,7 +131,7 @@ def read_notebook(path: Path, expects: Sequence[str]) -> Submission:
     """The submission that is one notebook; what lies beside it is not taken."""
     if len(expects) != 1:
         raise NotGradable(
-            f"{path}: one notebook cannot be all of {wording(expects)}. Hand in Python files"
+            f"{path}: one notebook cannot be all of {wording(expects)}", "Hand in Python files"
         )
     try:
         with open(path, "rb") as file:
@@ -172,9 +174,9 @@ def read_folder(folder: Path, expects: Sequence[str], also: Sequence[str] = ()) 
         except OSError as error:
             raise NotGradable(f"{path}: cannot be read: {error.strerror}") from error
         if stat.S_ISLNK(status.st_mode):
-            raise NotGradable(f"{name} is a symbolic link. Hand in the file itself")
+            raise NotGradable(f"{name} is a symbolic link", "Hand in the file itself")
         if not stat.S_ISREG(status.st_mode):
-            raise NotGradable(f"{name} is no regular file. Remove it from the submission")
+            raise NotGradable(f"{name} is no regular file", "Remove it from the submission")
         if status.st_size > MAX_FILE:
             if not name.endswith(".py"):
                 notes.append(f"{name} was left out: {status.st_size >> 20} MiB")
@@ -266,8 +268,8 @@ def one_root(origin: Path, roots: Sequence[str]) -> None:
         more = f" and {len(roots) - 4} more" if len(roots) > 4 else ""
         raise NotGradable(
             f"{origin}: {len(roots)} folders in it could be the submission: "
-            f"{', '.join(sorted(roots)[:4])}{more}. Hand in one of them, or name it: "
-            "grade MODULE --submission DIR"
+            f"{', '.join(sorted(roots)[:4])}{more}",
+            "Hand in one of them, or name it: grade MODULE --submission DIR",
         )
 
 
@@ -303,7 +305,7 @@ def wanted_on_disk(root: Path, expects: Sequence[str]) -> list[str]:
                     )
                 if entries_seen > MAX_ENTRIES:
                     raise NotGradable(
-                        f"{top}/ holds more than {MAX_ENTRIES} entries. Leave out what is no code"
+                        f"{top}/ holds more than {MAX_ENTRIES} entries", "Leave out what is no code"
                     )
                 linked = [f for f in folders if os.path.islink(os.path.join(folder, f))]
                 folders[:] = sorted(
@@ -342,7 +344,8 @@ def read_zip(path: Path, expects: Sequence[str], also: Sequence[str] = ()) -> Su
     try:
         if path.stat().st_size > MAX_ARCHIVE:
             raise NotGradable(
-                f"{path}: the zip file has more than {MAX_ARCHIVE >> 20} MiB. Leave out data and environments"
+                f"{path}: the zip file has more than {MAX_ARCHIVE >> 20} MiB",
+                "Leave out data and environments",
             )
         with open(path, "rb") as raw:
             directory: Any = _Directory(raw, path)
@@ -356,7 +359,7 @@ def read_zip(path: Path, expects: Sequence[str], also: Sequence[str] = ()) -> Su
         NotImplementedError,
         ValueError,
     ) as error:
-        raise NotGradable(f"{path}: this zip file is damaged ({error}). Make it again") from error
+        raise NotGradable(f"{path}: this zip file is damaged ({error})", "Make it again") from error
     except RuntimeError as error:
         raise NotGradable(
             f"{path}: this zip file is encrypted. Hand it in without a password"
@@ -366,7 +369,7 @@ def read_zip(path: Path, expects: Sequence[str], also: Sequence[str] = ()) -> Su
             raise
         # zlib, lzma and bz2 raise errors of their own for damaged data.
         raise NotGradable(
-            f"{path}: this zip file cannot be unpacked ({error}). Make it again"
+            f"{path}: this zip file cannot be unpacked ({error})", "Make it again"
         ) from error
 
 
@@ -472,8 +475,8 @@ class _Counted:
         self.left -= len(data)
         if self.left < 0:
             raise NotGradable(
-                f"{self.path}: the tar file unpacks to more than {MAX_UNPACKED >> 20} MiB. "
-                "Leave out data and environments"
+                f"{self.path}: the tar file unpacks to more than {MAX_UNPACKED >> 20} MiB",
+                "Leave out data and environments",
             )
         return data
 
@@ -504,8 +507,8 @@ def read_tar(
                 kept += 0 if notebook else len(data)
                 if kept > 2 * MAX_TOTAL:
                     raise NotGradable(
-                        f"{path}: the tar file holds more than {2 * MAX_TOTAL >> 20} MiB of code. "
-                        "Leave out what is no code"
+                        f"{path}: the tar file holds more than {2 * MAX_TOTAL >> 20} MiB of code",
+                        "Leave out what is no code",
                     )
             # Programs write the folder that they pack as `.`.
             name = member.name.removeprefix("./") if member.name != "." else ""
@@ -523,7 +526,7 @@ def read_tar(
         raise
     except Exception as error:
         # tarfile, gzip, zlib, bz2 and lzma raise errors of their own for damaged data.
-        raise NotGradable(f"{path}: this tar file is damaged ({error}). Make it again") from error
+        raise NotGradable(f"{path}: this tar file is damaged ({error})", "Make it again") from error
 
 
 def _there(names: Iterable[str], root: str, expects: Sequence[str]) -> bool:
@@ -553,12 +556,13 @@ def _from_entries(
         if counted > MAX_ENTRIES or listed >= MAX_LISTED:
             most = MAX_ENTRIES if counted > MAX_ENTRIES else MAX_LISTED
             raise NotGradable(
-                f"{path}: the {what} file has more than {most} entries. Leave out what is no code"
+                f"{path}: the {what} file has more than {most} entries",
+                "Leave out what is no code",
             )
         # `a//b` and `a/./b` are `a/b`, and would be one file where they are unpacked.
         name = PurePosixPath(entry.name.replace("\\", "/")).as_posix()
         if name in names:
-            raise NotGradable(f"{path}: the {what} file holds {name} twice. Make it again")
+            raise NotGradable(f"{path}: the {what} file holds {name} twice", "Make it again")
         if entry.kind != "folder":
             names[name] = entry
     roots = _roots(names, expects)
@@ -596,9 +600,11 @@ def _from_entries(
         if not taken(name, wanted) and not (entry.kind == "link" and name in wanted):
             continue
         if entry.kind == "link":
-            raise NotGradable(f"{path}: {name} is a symbolic link. Hand in the file itself")
+            raise NotGradable(f"{path}: {name} is a symbolic link", "Hand in the file itself")
         if entry.kind != "file":
-            raise NotGradable(f"{path}: {name} is no regular file. Remove it from the {what} file")
+            raise NotGradable(
+                f"{path}: {name} is no regular file", f"Remove it from the {what} file"
+            )
         data = entry.read(MAX_FILE + 1)
         if len(data) > MAX_FILE and not name.endswith(".py"):
             notes.append(f"{name} was left out: more than {MAX_FILE >> 20} MiB")
@@ -613,7 +619,8 @@ def safe_name(name: str, path: Path, what: str) -> None:
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if ".." in parts or name.startswith(("/", "\\")) or (len(name) > 1 and name[1] == ":"):
         raise NotGradable(
-            f"{path}: the entry {name!r} points outside the {what} file. Make it again from your folder"
+            f"{path}: the entry {name!r} points outside the {what} file",
+            "Make it again from your folder",
         )
     if len(parts) > MAX_DEPTH + 8 or len(name) > 1000:
         raise NotGradable(f"{path}: the entry {name[:60]!r}... is nested too deep")
@@ -643,15 +650,15 @@ def _roots(names: Iterable[str], expects: Sequence[str]) -> list[str]:
 
 def _count(files: dict[str, bytes], name: str, data: bytes, total: int) -> int:
     if len(data) > MAX_FILE:
-        raise NotGradable(f"{name} has more than {MAX_FILE >> 20} MiB. Leave out what is no code")
+        raise NotGradable(f"{name} has more than {MAX_FILE >> 20} MiB", "Leave out what is no code")
     total += len(data)
     if total > MAX_TOTAL:
         raise NotGradable(
-            f"the submission has more than {MAX_TOTAL >> 20} MiB. Leave out what is no code"
+            f"the submission has more than {MAX_TOTAL >> 20} MiB", "Leave out what is no code"
         )
     if len(files) >= MAX_FILES:
         raise NotGradable(
-            f"the submission has more than {MAX_FILES} files. Leave out what is no code"
+            f"the submission has more than {MAX_FILES} files", "Leave out what is no code"
         )
     if len(PurePosixPath(name).parts) > MAX_DEPTH:
         raise NotGradable(f"{name} lies more than {MAX_DEPTH} folders deep")
@@ -695,8 +702,8 @@ def submission(
     ]
     if len(missing) == len(expects):
         raise NotGradable(
-            f"{origin}: there is no {wording(missing)} in it{_instead(missing, seen)}. "
-            "Name the folder that holds it: grade MODULE --submission DIR"
+            f"{origin}: there is no {wording(missing)} in it{_instead(missing, seen)}",
+            "Name the folder that holds it: grade MODULE --submission DIR",
         )
     parts = [
         part

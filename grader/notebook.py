@@ -86,7 +86,7 @@ def to_module(name: str, data: bytes) -> tuple[bytes, list[str]]:
     kernel = read.metadata.kernelspec if read.metadata is not None else None
     language = (kernel.language or "" if kernel is not None else "")[:40]
     if language.lower() not in ("", "python"):
-        raise NotGradable(f"{name} is written in {language!r}. Hand in one in Python")
+        raise NotGradable(f"{name} is written in {language!r}", "Hand in one in Python")
     cells = [*read.cells, *(cell for sheet in read.worksheets for cell in sheet.cells)]
     code = [cell.text for cell in cells if cell.cell_type == "code"]
     if not code:
@@ -222,7 +222,7 @@ def chosen(names: Sequence[str], expects: Sequence[str], origin: str) -> str | N
         return named[0]
     if len(level) > 1:
         raise NotGradable(
-            f"{origin}: {len(level)} notebooks in it could be the submission: {', '.join(sorted(level)[:4])}. "
-            f"Name the one to grade {wanted}"
+            f"{origin}: {len(level)} notebooks in it could be the submission: {', '.join(sorted(level)[:4])}",
+            f"Name the one to grade {wanted}",
         )
     return level[0]

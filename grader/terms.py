@@ -28,7 +28,8 @@ class Standing(msgspec.Struct, frozen=True):
 
     raw: what the checks gave; score: what counts, never below 0; lines: every difference between the two, in
     order, and what else is to be known, with 0 points; late_seconds: how long after the date that holds for this
-    student, 0 in time; tokens: late days that it used up.
+    student, 0 in time; tokens: late days that it used up; counts: whether the student's grade is made of it, and not
+    of another attempt.
     """
 
     raw: float
@@ -37,6 +38,7 @@ class Standing(msgspec.Struct, frozen=True):
     lines: tuple[Line, ...] = ()
     late_seconds: float = 0.0
     tokens: int = 0
+    counts: bool = True
 
 
 class Dates(msgspec.Struct, frozen=True):
@@ -320,7 +322,10 @@ def settle_all(terms: Terms, student: str, works: Iterable[Work]) -> dict[str, S
     plain = {work.id: _standing(terms, student, work, 0) for work in mine}
     chosen = counting(mine, terms.attempts, plain)
     left = terms.late.tokens
-    settled = {work.id: Settled(plain[work.id], work.id in chosen) for work in mine}
+    settled = {
+        work.id: Settled(_counted(plain[work.id], counts=work.id in chosen), work.id in chosen)
+        for work in mine
+    }
     for work in sorted(mine, key=_received):
         if work.id in chosen and left > 0:
             standing = _standing(terms, student, work, left)
@@ -363,6 +368,10 @@ def counting(
             best = max(graded, key=lambda pair: pair[0])[1] if graded else best
         found.add(best.id)
     return frozenset(found)
+
+
+def _counted(standing: Standing | None, *, counts: bool) -> Standing | None:
+    return standing and msgspec.structs.replace(standing, counts=counts)
 
 
 def _standing(terms: Terms, student: str, work: Work, left: int) -> Standing | None:

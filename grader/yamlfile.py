@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ import yaml
 from grader.errors import UsageError, unknown
 
 T = TypeVar("T", bound=msgspec.Struct)
+ANY_KEY = "[...]"  # what msgspec writes for a key of a dict
 
 
 def read_yaml(path: Path, kind: type[T]) -> tuple[T, Any]:
@@ -63,7 +65,7 @@ def read_yaml(path: Path, kind: type[T]) -> tuple[T, Any]:
     try:
         return msgspec.convert(tree, kind), locate
     except msgspec.ValidationError as error:
-        raise UsageError(f"{path}:{_explain(str(error), node, kind)}") from None
+        raise UsageError(f"{path}:{_explain(str(error), node, tree, kind)}") from None
 
 
 def _problem(error: BaseException) -> str:
@@ -77,17 +79,28 @@ def _problem(error: BaseException) -> str:
 
 
 def _line(node: Any, keys: Any) -> int:
+    return _found(node, keys)[0]
+
+
+def _below(node: Any, keys: Any) -> yaml.MappingNode | None:
+    """The mapping that the keys lead to."""
+    found = _found(node, keys)[1]
+    return found if isinstance(found, yaml.MappingNode) else None
+
+
+def _found(node: Any, keys: Any) -> tuple[int, Any]:
+    """The line that the keys lead to, and the node there, None where they lead to none."""
     line = node.start_mark.line + 1 if node is not None else 1
     for key in keys:
         if isinstance(node, yaml.MappingNode):
             match = [(k, v) for k, v in node.value if k.value == str(key)]
             if not match:
-                return line
+                return line, None
             line, node = match[0][0].start_mark.line + 1, match[0][1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
             node = node.value[key]
             line = node.start_mark.line + 1
-    return line
+    return line, node
 
 
 def _repeated(node: Any, known: set[int] | None = None) -> tuple[str, int] | None:
@@ -112,16 +125,13 @@ def _repeated(node: Any, known: set[int] | None = None) -> tuple[str, int] | Non
     return None
 
 
-def _explain(message: str, node: Any, kind: type) -> str:
+def _explain(message: str, node: Any, tree: Any, kind: type) -> str:
     """`12: limits.check_second: unknown key. Did you mean 'check_seconds'?` from msgspec's words."""
     reason, _, place = message.partition(" - at `")
-    keys: list[Any] = [
-        int(part[1:-1]) if part.startswith("[") else part.lstrip(".")
-        for part in re.findall(r"\.[^.\[\]`]+|\[\d+\]", place)
-    ]
-    if "[...]" in place:
-        # msgspec does not say which value of a dict or a list was wrong; the key before it is near enough.
-        keys = [k for k in keys if k != "[...]"]
+    parts = re.findall(r"\.[^.\[\]`]+|\[\d+\]|\[\.\.\.\]", place)
+    if place.startswith("key` in "):
+        parts.append(ANY_KEY)
+    keys = _keys(parts, node, tree, kind)
     missing = re.search(r"missing required field `(.+?)`", reason)
     stray = re.search(r"unknown field `(.+?)`", reason)
     if stray:
@@ -131,6 +141,41 @@ def _explain(message: str, node: Any, kind: type) -> str:
     if missing:
         return f"{_line(node, keys)}: {dotted([*keys, missing.group(1)])}: this key is missing"
     return f"{_line(node, keys)}: {dotted(keys) or 'the file'}: {_typed(reason)}"
+
+
+def _keys(parts: Sequence[str], node: Any, tree: Any, kind: type) -> list[Any]:
+    """The keys that lead to what is wrong. msgspec does not say which key of a dict it was: the first one that is
+    wrong by itself. It changes the tree."""
+    keys: list[Any] = []
+    at = tree
+    for part in parts:
+        if part != ANY_KEY:
+            key: Any = int(part[1:-1]) if part.startswith("[") else part.lstrip(".")
+            keys.append(key)
+            inside = isinstance(at, list) if isinstance(key, int) else isinstance(at, dict)
+            at = at[key] if inside and (isinstance(key, int) or key in at) else None
+            continue
+        if not isinstance(at, dict):
+            break
+        alone = list(at.items())
+        for place, (key, value) in enumerate(alone):
+            at.clear()
+            at[key] = value
+            if _wrong(tree, kind):
+                # As it is written: 0101 is read as the number 65.
+                mapping = _below(node, keys)
+                keys.append(mapping.value[place][0].value if mapping is not None else str(key))
+                at = value
+                break
+    return keys
+
+
+def _wrong(tree: Any, kind: type) -> bool:
+    try:
+        msgspec.convert(tree, kind)
+    except msgspec.ValidationError:
+        return True
+    return False
 
 
 _WORDS = {
@@ -170,15 +215,16 @@ def _fields(kind: Any, keys: Any) -> list[str]:
     """The names of the keys that the record at a path of keys may have."""
     for key in keys:
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            hints = typing.get_type_hints(kind)
-            kind = hints.get(key, kind)
-        args = [
+            kind = typing.get_type_hints(kind).get(key, kind)
+        elif args := typing.get_args(kind):  # of a dict or a list
+            kind = args[1] if typing.get_origin(kind) is dict else args[0]
+        structs = [
             a
             for a in typing.get_args(kind)
             if isinstance(a, type) and issubclass(a, msgspec.Struct)
         ]
-        if args:
-            kind = args[0]
+        if structs and typing.get_origin(kind) not in (dict, list, tuple):
+            kind = structs[0]  # which may be left out
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return [f.name for f in msgspec.structs.fields(kind)]
     return []

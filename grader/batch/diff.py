@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from grader.batch.grades import score, state
+from grader.batch.grades import best, score, state
 from grader.batch.model import Row
 from grader.model import Outcome
 
@@ -63,6 +63,34 @@ def compare(old: Sequence[Row], new: Sequence[Row]) -> list[Change]:
         ):
             changes.append(change)
     return sorted(changes, key=lambda change: (change.points, change.hand_in))
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """What is another in the module itself: the points possible, None where nothing is graded, and keys of the checks
+    that only one of the two has."""
+
+    old_best: Decimal | None
+    new_best: Decimal | None
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+def frame(old: Sequence[Row], new: Sequence[Row]) -> Frame:
+    """What differs between two gradings of a module that is no hand-in's doing."""
+    before, after = _checks(old), _checks(new)
+    if not before or not after:
+        return Frame(best(old), best(new))
+    return Frame(
+        best(old),
+        best(new),
+        tuple(key for key in after if key not in before),
+        tuple(key for key in before if key not in after),
+    )
+
+
+def _checks(rows: Sequence[Row]) -> dict[str, None]:
+    """The keys of all checks, in their order."""
+    return dict.fromkeys(key for row in rows for key in _outcomes(row))
 
 
 def _named(rows: Sequence[Row]) -> dict[str, Row]:

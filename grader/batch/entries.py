@@ -15,6 +15,7 @@ from grader.batch.model import HandIn, Student
 from grader.batch.names import marked, shown, slug, stem
 from grader.intake import MAX_ARCHIVE
 from grader.report.text import encodable
+from grader.setting import Progress
 
 IGNORED = frozenset(["__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini"])
 
@@ -27,13 +28,14 @@ class Source(msgspec.Struct, frozen=True):
 
     path: absolute; scratch: a folder of ours to which files may be unpacked, None where nothing may be written;
     deadline: commits after this time (ISO 8601 with an offset) are not looked at, "" for none; refused: what was
-    not unpacked, by its path, and why.
+    not unpacked, by its path, and why; progress: who is told what takes long.
     """
 
     path: Path
     scratch: Path | None = None
     deadline: str = ""
     refused: dict[str, str] = {}
+    progress: Progress | None = None
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -154,7 +154,8 @@ def as_canvas(grades: Sequence[Grade], wanted: Wanted) -> str:
 def _number_in(system: str, row: Row | None) -> str:
     """The number that a system gave whose name is on what was handed in; "" for any other."""
     told = named(row.hand_in.path) if row is not None else None
-    return told[1]["student"] if told is not None and told[0] == system else ""
+    number = told[1]["student"] if told is not None and told[0] == system else ""
+    return number if number.isdigit() else ""  # anonymous work has none
 
 
 def as_moodle(grades: Sequence[Grade], wanted: Wanted) -> str:

@@ -74,8 +74,10 @@ def _name(hand_in: HandIn, ending: str, system: str) -> str:
     found = told[1].groupdict()
     if system == "moodle":
         return f"{found['name']}_{found['student']}_assignsubmission_file_/feedback.{ending}"
-    late = found["late"] or ""
-    return f"{found['name']}{late}_{found['student']}_{found['file']}_feedback.{ending}"
+    if "original" not in found:
+        return ""
+    # Canvas reads whose it is from what stands before the file's own name.
+    return f"{told[1].string[: told[1].start('original')]}feedback.{ending}"
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:

@@ -10,11 +10,13 @@ import contextlib
 import datetime as dt
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -22,12 +24,15 @@ import msgspec
 from grader.batch.entries import LINK, Entry, Source, as_text, folder_names, hand_ins, problem
 from grader.batch.model import Class, Student
 from grader.batch.names import ENDINGS, distinct, shown, slug, stem
-from grader.batch.scratch import filled
+from grader.batch.scratch import filled, passing
 from grader.errors import OutputFault, UsageError
 from grader.intake import MAX_ENTRIES, MAX_FILE, MAX_UNPACKED
+from grader.report.text import count
+from grader.setting import Progress
 
 SECONDS = 60.0  # for one question to a repository
 CLONE_SECONDS = 600.0
+SLOW_SECONDS = 30.0  # after which a clone is told by its address
 DEPTH = 200  # commits that are fetched of each branch
 AT_ONCE = 4
 PRISTINE = frozenset(["feedback", "template"])  # branches that GitHub Classroom keeps as handed out
@@ -53,6 +58,16 @@ QUIET = {
 # Objects that are missing are not fetched, and the user's own settings are not read.
 READING = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1", "GIT_CONFIG_GLOBAL": os.devnull}
 CLONING = {"GIT_ALLOW_PROTOCOL": "https:http:ssh:git:file", "GIT_ASKPASS": "true"}
+
+# What reads a repository of this machine, which may be another user's, while it is cloned. It fetches nothing.
+UPLOADING = (
+    "env",
+    "GIT_ALLOW_PROTOCOL=none",
+    "GIT_NO_LAZY_FETCH=1",
+    "git",
+    *(word for setting in SETTINGS for word in ("-c", setting)),
+    "upload-pack",
+)
 
 
 class Branch(msgspec.Struct, frozen=True):
@@ -107,13 +122,24 @@ def addresses(source: Source) -> Class | None:
 
     running: set[subprocess.Popen[bytes]] = set()
 
-    def fetched(pair: tuple[str, Path]) -> str:
-        address, place = pair
-        return _clone(address, place, running) if URL.fullmatch(address) else ""
+    begun: dict[str, float] = {}
+
+    def fetched(address: str, place: Path) -> str:
+        begun[address] = time.monotonic()
+        try:
+            return _clone(address, place, running)
+        finally:
+            del begun[address]
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
-            faults = list(pool.map(fetched, zip(wanted, places, strict=True)))
+            jobs = {
+                address: pool.submit(fetched, address, place)
+                for address, place in zip(wanted, places, strict=True)
+                if URL.fullmatch(address)
+            }
+            _watch(list(jobs.values()), begun, source.progress)
+            faults = [jobs[one].result() if one in jobs else "" for one in wanted]
         except BaseException:
             # Whoever ends the batch waits for no server.
             pool.shutdown(wait=False, cancel_futures=True)
@@ -126,6 +152,50 @@ def addresses(source: Source) -> Class | None:
     ]
     faults = [fault if not remark else "" for fault, remark in zip(faults, remarks, strict=True)]
     return _class(source, names, places, faults, remarks)
+
+
+def _watch(
+    jobs: Sequence[Future[str]], begun: Mapping[str, float], progress: Progress | None
+) -> None:
+    """Waits until all is cloned, and tells what is waited for: a server that hangs takes long. Raises what one raised.
+
+    begun: since when the addresses at work are, by the monotonic clock.
+    """
+    if progress is not None:
+        progress.note(
+            f"cloning {count(len(jobs), 'address', 'addresses')}, {AT_ONCE} at once, {CLONE_SECONDS / 60:g} min each at most"
+        )
+    told: set[str] = set()
+    left: set[Future[str]] = set(jobs)
+    while left:
+        done, left = wait(left, 0.5, FIRST_COMPLETED)
+        for job in done:
+            job.result()
+        at_work = sorted(dict(begun).items(), key=lambda one: one[1])
+        if progress is None or not at_work:
+            continue
+        for address, since in at_work:
+            if time.monotonic() - since > SLOW_SECONDS and address not in told:
+                told.add(address)
+                progress.note(
+                    f"{_public(address)} is not cloned after {SLOW_SECONDS:g} s; "
+                    f"it is given up after {CLONE_SECONDS / 60:g} min"
+                )
+        address, since = at_work[0]
+        progress.say(
+            f"cloned {len(jobs) - len(left)} of {len(jobs)}; {time.monotonic() - since:.0f} s "
+            f"of {CLONE_SECONDS:g}: {_end_of(address)}"
+        )
+
+
+def _public(address: str) -> str:
+    """An address without the password that may be in it."""
+    return shown(re.sub(r"//[^/@]*@", "//", address))
+
+
+def _end_of(address: str) -> str:
+    """`course/ada.git` of an address, for a line that has no room for all of it."""
+    return "/".join(re.split(r"[/:]", _public(address))[-2:])
 
 
 def _addresses(path: Path) -> list[str]:
@@ -290,37 +360,37 @@ def _clone(address: str, place: Path, running: set[subprocess.Popen[bytes]]) -> 
 
     running: holds the program while it is at work.
     """
-    passing = place.with_name(f".{place.name}-{os.getpid()}")
     command = ["git", *_settings(), "clone", "--quiet", "--bare", "--template=", "--no-tags"]
-    command += [f"--depth={DEPTH}", "--no-single-branch", "--", address, str(passing)]
+    if address.startswith("file:"):
+        # It is read by a git of its own, which hears of no settings of ours in another way.
+        command += [f"--upload-pack={shlex.join(UPLOADING)}"]
+    command += [f"--depth={DEPTH}", "--no-single-branch", "--", address]
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=dict(os.environ) | QUIET | CLONING,
-            start_new_session=True,
-        ) as ran:
-            running.add(ran)
-            try:
-                _, said = ran.communicate(timeout=CLONE_SECONDS)
-            finally:
-                _end(ran)
-                running.discard(ran)
-        if ran.returncode:
-            return f"could not be cloned: {_reason(said)}"
-        shutil.rmtree(place, ignore_errors=True)
-        os.replace(passing, place)
+        with passing(place.parent) as folder:
+            with subprocess.Popen(
+                [*command, str(folder / "clone")],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=dict(os.environ) | QUIET | CLONING,
+                start_new_session=True,
+            ) as ran:
+                running.add(ran)
+                try:
+                    _, said = ran.communicate(timeout=CLONE_SECONDS)
+                finally:
+                    _end(ran)
+                    running.discard(ran)
+            if ran.returncode:
+                return f"could not be cloned: {_reason(said)}"
+            shutil.rmtree(place, ignore_errors=True)
+            os.replace(folder / "clone", place)
     except FileNotFoundError as error:
         raise UsageError("git is not installed here: install it, or clone elsewhere") from error
     except subprocess.TimeoutExpired:
-        return f"could not be cloned in {CLONE_SECONDS:g} s"
+        return f"could not be cloned in {CLONE_SECONDS / 60:g} min"
     except OSError as error:
         raise OutputFault(f"{place}: cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(passing, ignore_errors=True)
     return ""
 
 

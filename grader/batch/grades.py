@@ -102,6 +102,23 @@ def best(rows: Iterable[Row]) -> Decimal | None:
     return rounded(max(points)) if points else None
 
 
+def uneven(rows: Iterable[Row]) -> str:
+    """A sentence where the hand-ins were not all graded out of the same points, since the module was changed and not
+    all of them were graded again; "" where they were."""
+    names: dict[Decimal, list[str]] = {}
+    for row in rows:
+        if row.report is not None:
+            names.setdefault(rounded(row.report.max_score), []).append(row.hand_in.id)
+    if len(names) < 2:
+        return ""
+    told = []
+    for points, ids in sorted(names.items(), key=lambda pair: len(pair[1])):
+        alike = list(dict.fromkeys(ids))
+        more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
+        told.append(f"{', '.join(alike[:3])}{more} out of {points} points")
+    return f"not graded out of the same points: {'; '.join(told)}. Grade all of them again"
+
+
 def title(rows: Iterable[Row], module: str) -> str:
     """The module's title, or its name where nothing is graded."""
     return next((row.report.title for row in rows if row.report), module)

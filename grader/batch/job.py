@@ -89,10 +89,16 @@ def take_in(
     try:
         taken = read_submission(path, assignment.expects, assignment.also)
     except NotGradable as error:
-        return None, Reply("refused", _text(str(error)))
+        return None, Reply("refused", _text(to_staff(error)))
     except Exception as error:
         return None, _failed(error)
     return taken, Reply("key", key_of(course, ready, taken, seed), submission=taken.digest)
+
+
+def to_staff(error: NotGradable) -> str:
+    """Why something cannot be graded, with what a TA can do where a student would be told to hand it in again."""
+    then = ". Put it right there, or ask for it again" if error.advice else ""
+    return f"{error.what}{then}"
 
 
 def work(pipe: connection.Connection) -> None:

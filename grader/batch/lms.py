@@ -25,6 +25,13 @@ CANVAS = re.compile(
 ONLINE = re.compile(
     r"(?P<name>.+?)(?P<late>_LATE)?_(?P<student>\d+)_(?P<kind>text|link)\.html", re.S
 )
+# LATE_anon_Xk3b2_67890_work.zip, where the teacher does not see who it is: the letters tell one student from another
+ANYBODY = (
+    r"(?P<late>LATE_)?(?P<student>(?P<name>anon_[A-Za-z0-9]{5}|anonymous_(?=[0-9]*[A-Za-z])[A-Za-z0-9]{5}))"
+    r"(?P<afterwards>_LATE)?"
+)
+ANONYMOUS = re.compile(ANYBODY + r"_(?P<file>\d+)_(?P<original>.+)", re.S)
+ANONYMOUS_ONLINE = re.compile(ANYBODY + r"_(?P<kind>text|link)\.html", re.S)
 AGAIN = re.compile(r"(?P<stem>.+)-(?P<number>[1-9]\d?)(?P<ending>\.(?:tar\.)?\w+)", re.S)
 
 # Ada Lovelace_12345_assignsubmission_file_ as a folder, or with the file's name behind it
@@ -40,13 +47,14 @@ ARCHIVES = tuple(ending for ending in ENDINGS if ending != ".py")
 def named(path: str) -> tuple[str, re.Match[str]] | None:
     """Which system named what was handed in there, and its name taken apart; None for any other name.
 
-    `student` of the match is the number that the system itself has for its user or participant.
+    `student` of the match is the number that the system itself has for its user or participant, or what Canvas gives
+    in its place where work is anonymous.
     """
     parts = Path(path).parts[-2:]
     for part in reversed(parts):  # an archive may lie in the folder that Moodle made
         if (found := MOODLE.fullmatch(part)) is not None:
             return "moodle", found
-    for pattern in (CANVAS, ONLINE):
+    for pattern in (ANONYMOUS, ANONYMOUS_ONLINE, CANVAS, ONLINE):
         if parts and (found := pattern.fullmatch(parts[-1])) is not None:
             return "canvas", found
     return None
@@ -58,7 +66,13 @@ def canvas(source: Source) -> Class | None:
     matches: dict[str, re.Match[str]] = {}
     online: dict[str, re.Match[str]] = {}
     for name in names:
-        for pattern, kept in ((CANVAS, matches), (ONLINE, online)):
+        patterns = (
+            (ANONYMOUS, matches),
+            (ANONYMOUS_ONLINE, online),
+            (CANVAS, matches),
+            (ONLINE, online),
+        )
+        for pattern, kept in patterns:
             found = pattern.fullmatch(name)
             if found and not (source.path / name).is_dir():
                 kept[name] = found
@@ -83,16 +97,21 @@ def canvas(source: Source) -> Class | None:
             attempt = max(attempt, number)
             taken = originals.values()
             originals[name] = next(o for o in (plain, original, name) if o not in taken)
-        late = ("Canvas marks it as late",) if any(matches[n]["late"] for n in files) else ()
+        late = ("Canvas marks it as late",) if any(_late(matches[n]) for n in files) else ()
         who = Student(student, first["name"])
         entries.append(_entry(source, "canvas", student, who, originals, attempt, late))
     return _class("canvas", "Canvas", entries, names, {**matches, **online})
 
 
+def _late(found: re.Match[str]) -> bool:
+    told = found.groupdict()
+    return bool(told["late"] or told.get("afterwards"))
+
+
 def _written(source: Source, name: str, found: re.Match[str]) -> Entry:
     """What a student wrote to Canvas in place of a file."""
     what = "a text was written online" if found["kind"] == "text" else "an address was given"
-    late = ("Canvas marks it as late",) if found["late"] else ()
+    late = ("Canvas marks it as late",) if _late(found) else ()
     who = Student(found["student"], found["name"])
     return Entry(
         found["student"],

@@ -177,8 +177,10 @@ def joined(found: Class, roster: Roster) -> Class:
 
     By student number, then e-mail address, then a name on GitHub or of the folder, then the full name, each only
     where it fits one student. A repository may be named `module2-ada`: its end is looked at too. Where a source
-    knows two people of one name, a name alone says nothing.
+    knows two people of one name, a name alone says nothing. Where Moodle writes a group before every name
+    (`Group A-Ada Lovelace`), what follows a hyphen is looked at too.
     """
+    grouped = _grouped(found)
     by: list[dict[str, list[Student]]] = [{}, {}, {}, {}]
     for entry in roster.entries:
         student = entry.student
@@ -197,6 +199,7 @@ def joined(found: Class, roster: Roster) -> Class:
             student,
             hand_in,
             alone=len(hand_in.students) == 1,
+            grouped=grouped,
             doubted=_doubted(student, hand_in, roster),
         )
         for hand_in in found.hand_ins
@@ -254,6 +257,7 @@ def _match(
     hand_in: HandIn,
     *,
     alone: bool,
+    grouped: bool,
     doubted: bool,
 ) -> tuple[Student | None, bool]:
     """Whom of the roster a student is, and whether the name alone says so.
@@ -272,7 +276,22 @@ def _match(
             people = [one for one in people if not one.name or _same_name(one, student)]
         if len(people) == 1:
             return people[0], table is names
+    if grouped:
+        # Both a group and a person may have hyphens: whoever fits has to be the only one.
+        parts = student.name.split("-")
+        ends = [_plain("-".join(parts[k:])) for k in range(1, len(parts))]
+        fitting = {one.id: one for end in ends for one in names.get(end, [])}
+        if len(fitting) == 1:
+            return next(iter(fitting.values())), True
     return None, False
+
+
+def _grouped(found: Class) -> bool:
+    """Whether Moodle wrote a group before every name, as it does where groups hand in."""
+    told = [named(hand_in.path) for hand_in in found.hand_ins]
+    return bool(told) and all(
+        one is not None and one[0] == "moodle" and "-" in one[1]["name"][1:] for one in told
+    )
 
 
 def _apart(student: Student, hand_in: HandIn, roster: Roster) -> Student:

@@ -34,7 +34,7 @@ from grader.errors import GraderError, OutputFault, UsageError
 from grader.model import Limits, Report
 from grader.report import VIEWS
 from grader.report.json import from_json, to_json
-from grader.terms import Terms
+from grader.terms import Standing, Terms
 
 POLL_SECONDS = 1.0
 
@@ -161,7 +161,8 @@ class Reports:
         row = Row(module, done.hand_in, report, done.problem)
         self.rows[module, done.hand_in.id] = _light(row)
         if report is not None and self.has_terms:
-            report = self._standing(module, done.hand_in, report)
+            standing = self.standing(module, done.hand_in)
+            report = msgspec.structs.replace(report, standing=standing)
         for ending in ("json", "html"):
             path = self.folder / module / f"{file_name(done.hand_in.id)}.{ending}"
             try:
@@ -178,8 +179,8 @@ class Reports:
                     "and run the command again"
                 ) from error
 
-    def _standing(self, module: str, hand_in: HandIn, report: Report) -> Report:
-        """The report with its standing. A group whose members stand differently has none of its own."""
+    def standing(self, module: str, hand_in: HandIn) -> Standing | None:
+        """What counts of a hand-in. A group whose members stand differently has none of its own."""
         who = {student.id for student in hand_in.students}
         theirs = [
             row
@@ -191,8 +192,7 @@ class Reports:
             for row in settled(theirs, self.terms)
             if (row.module, row.hand_in.id) == (module, hand_in.id)
         ]
-        standing = found[0].standing if len(found) == 1 else None
-        return msgspec.structs.replace(report, standing=standing)
+        return found[0].standing if len(found) == 1 else None
 
 
 def run(
@@ -439,11 +439,29 @@ def rows_of(course: Course, book: Book) -> list[Row]:
     return [row for module in course.settings.modules for row in book.rows(module)]
 
 
-def bring_up_to_date(reports: Reports, module: str, rows: Sequence[Row]) -> None:
-    """Writes the reports whose standing a later hand-in has changed."""
-    for row in rows:
-        if row.report is not None:
-            reports.write(module, Done(row.hand_in, KNOWN, row.report, row.problem))
+def bring_up_to_date(reports: Reports, course: Course, book: Book, module: str) -> None:
+    """Writes the reports whose standing is another now, by a later hand-in or by other terms; late days tie the
+    modules together. Of `module` also those that are not there."""
+    for name in course.settings.modules:
+        for row in book.rows(name):
+            path = reports.folder / name / f"{file_name(row.hand_in.id)}.json"
+            if row.report is None or (name != module and not path.is_file()):
+                continue
+            standing = reports.standing(name, row.hand_in) if reports.has_terms else None
+            if not path.is_file() or standing != _standing_told(path):
+                reports.write(name, Done(row.hand_in, KNOWN, row.report, row.problem))
+
+
+class _Told(msgspec.Struct):
+    standing: Standing | None = None
+
+
+def _standing_told(path: Path) -> Standing | None:
+    """What a report that was written says of its standing."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Told).standing
+    except (OSError, msgspec.MsgspecError):
+        return None
 
 
 def _light(row: Row) -> Row:

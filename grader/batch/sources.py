@@ -18,9 +18,11 @@ from grader.batch.gradescope_export import gradescope
 from grader.batch.lms import canvas, moodle
 from grader.batch.model import Class, HandIn, Student
 from grader.batch.names import ENDINGS, OTHERS, distinct, shown, stem
+from grader.batch.scratch import swept
 from grader.batch.unpack import unpacked
 from grader.errors import UsageError
 from grader.report.text import encodable
+from grader.setting import Progress
 
 LONGEST_LIST = 4 << 20
 
@@ -33,18 +35,22 @@ def read(
     *,
     scratch: Path | None = None,
     deadline: str = "",
+    progress: Progress | None = None,
 ) -> Class:
     """What a source holds, by the first detector that knows it.
 
     leave_out: a folder that is no hand-in although it lies in the source, such as the one that is written
     to; scratch: a folder of ours for what has to be unpacked or fetched, made when it is needed; deadline: of
-    repositories, as ISO 8601 with an offset. Raises UsageError where there is nothing that could be a source.
+    repositories, as ISO 8601 with an offset; progress: who is told what takes long. Raises UsageError where there is nothing that could be a source.
     """
     place = path.absolute()
     if not place.exists():
         raise UsageError(f"{path}: there is no such folder or file. Name a folder of submissions")
     try:
-        source = unpacked(Source(place, scratch and scratch.absolute(), deadline))
+        if scratch is not None:
+            swept(scratch)
+        asked = Source(place, scratch and scratch.absolute(), deadline, progress=progress)
+        source = unpacked(asked)
         return _detected(path, source, leave_out)
     except PermissionError as error:
         raise UsageError(f"{error.filename}: cannot be read: {error.strerror}") from error

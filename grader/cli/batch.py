@@ -20,7 +20,9 @@ from grader.cli.console import (
     COURSE,
     Progress,
     Within,
+    columns,
     complete_module,
+    fitting,
     put,
     terminal_width,
 )
@@ -125,7 +127,12 @@ def batch(
 
     if out is not None:
         check_apart(out, source)
-    found = read(source, None if detect or dry_run else out, out, roster_csv, deadline)
+    progress = Progress(color)
+    scratch = None if detect or dry_run else out
+    try:
+        found = read(source, scratch, out, roster_csv, deadline, progress)
+    finally:
+        progress.clear()
     for line in found.warnings:
         click.echo(f"note: {line}", err=True)
     if watch and preview:
@@ -152,7 +159,6 @@ def batch(
         joined = click.get_current_context().with_resource(join(cluster, jobs))
     else:
         joined = None
-    progress = Progress(color)
     try:
         ready = load_banks(course, module, seed, progress)
     finally:
@@ -163,7 +169,7 @@ def batch(
 
     from grader.batch import roster, run, summary
     from grader.batch.book import Book
-    from grader.batch.diff import compare
+    from grader.batch.diff import compare, frame
     from grader.cli.gradebook import counted, diff_json, diff_lines, write_page
 
     limits = ready.assignment.limits
@@ -189,6 +195,7 @@ def batch(
         if not preview and (aside / "gradebook.sqlite").is_file():
             book.adopt(aside / "gradebook.sqlite")
         reports = run.Reports(place / "reports", terms, run.rows_of(course, book))
+        had = {name for (of, name), row in reports.rows.items() if of == module and row.report}
         dealt: list[Done] = []
 
         def once(hand_ins: Sequence[HandIn]) -> summary.Summary:
@@ -196,8 +203,7 @@ def batch(
             with display(len(hand_ins), module, where(options, joined), color) as screen:
                 screen.tell = dealt.append
                 run.run(course, ready, hand_ins, book, reports, options, screen, joined)
-            if reports.has_terms:
-                run.bring_up_to_date(reports, module, book.rows(module))
+            run.bring_up_to_date(reports, course, book, module)
             came = summary.summary(module, dealt[first:], time.monotonic() - start)
             rows = counted(book, module, course.root, raw=False)
             people = roster.read(roster_csv) if roster_csv else None
@@ -205,15 +211,28 @@ def batch(
             write_page(rows, module, people, place, page, summary.pace(came))
             return came
 
+        seen = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins} if watch else {}
         try:
             came = once(found.hand_ins)
             for line in left_behind(found, book.rows(module), module, terms):
                 click.echo(f"note: {line}", err=True)
+            lost = [
+                d.hand_in.id for d in dealt if d.kind == run.NOT_GRADABLE and d.hand_in.id in had
+            ]
+            if lost:
+                click.echo(
+                    f"note: graded before, and not gradable now: {some(lost)}. Once it lies there as "
+                    "before, its grade counts again",
+                    err=True,
+                )
             if preview:
-                changes = compare(before, book.rows(module))
-                many = len({row.hand_in.id for row in book.rows(module)})
-                told = diff_json(module, changes) if as_json else diff_lines(changes, many)
-                put(json.dumps(told, indent=2) if as_json else "\n".join(told))
+                after = book.rows(module)
+                changes, around = compare(before, after), frame(before, after)
+                if as_json:
+                    put(json.dumps(diff_json(module, changes, around), indent=2))
+                else:
+                    many = len({row.hand_in.id for row in after})
+                    put("\n".join(diff_lines(changes, around, many)))
                 click.echo(
                     f"{out} is as it was; the new reports are in {aside}. Without --preview they count",
                     err=True,
@@ -224,7 +243,7 @@ def batch(
                 shutil.rmtree(aside, ignore_errors=True)
             if watch:
                 keep_watching(
-                    source, lambda: read(source, out, out, roster_csv, deadline), found, once, dealt
+                    source, lambda: read(source, out, out, roster_csv, deadline), seen, once, dealt
                 )
         except KeyboardInterrupt:
             many = len({done.hand_in.id for done in dealt})
@@ -249,7 +268,12 @@ def join(address: str, jobs: int | None) -> Cluster:
 
 
 def read(
-    source: Path, out: Path | None, leave_out: Path | None, roster_csv: Path | None, deadline: str
+    source: Path,
+    out: Path | None,
+    leave_out: Path | None,
+    roster_csv: Path | None,
+    deadline: str,
+    progress: Progress | None = None,
 ) -> Class:
     """What a source holds, with the roster's students. What has to be unpacked or fetched goes below `out`,
     and where nothing may stay, to a folder that goes away with the command."""
@@ -270,7 +294,9 @@ def read(
         scratch = Path(click.get_current_context().with_resource(passing))
     else:
         scratch = out / "sources"
-    found = sources.read(source, leave_out=leave_out, scratch=scratch, deadline=deadline)
+    found = sources.read(
+        source, leave_out=leave_out, scratch=scratch, deadline=deadline, progress=progress
+    )
     return roster.joined(found, people) if people else found
 
 
@@ -319,26 +345,23 @@ def planned(
     course: Course, ready: Module, found: Class, book_path: Path, *, seed: int | None, force: bool
 ) -> list[str]:
     """What a batch would do with each hand-in. Takes each one in, and runs nothing of it."""
-    from grader.batch.job import key_of
+    from grader.batch.job import take_in
     from grader.batch.names import shown
     from grader.cli.gradebook import opened
-    from grader.errors import NotGradable
-    from grader.intake import read_submission
 
     lines = []
     graded: set[str] = set()
     with contextlib.ExitStack() as stack:
         book = stack.enter_context(opened(book_path)) if book_path.is_file() else None
         for hand_in in found.hand_ins:
-            try:
-                if hand_in.problem:
-                    raise NotGradable(hand_in.problem)
-                assignment = ready.assignment
-                taken = read_submission(Path(hand_in.path), assignment.expects, assignment.also)
-            except NotGradable as error:
-                lines.append(f"  {hand_in.id}: cannot be graded: {shown(str(error))}")
+            why = hand_in.problem
+            if not why:
+                taken, said = take_in(course, ready, Path(hand_in.path), seed)
+                why = said.text if taken is None else ""
+            if why:
+                lines.append(f"  {hand_in.id}: cannot be graded: {shown(why)}")
                 continue
-            key = key_of(course, ready, taken, seed)
+            key = said.text
             if key in graded:
                 lines.append(f"  {hand_in.id}: the same as another")
             elif book is not None and not force and book.known(key) is not None:
@@ -349,20 +372,26 @@ def planned(
     return [f"{len(graded)} of {len(found.hand_ins)} would be graded", *lines]
 
 
+def some(names: Sequence[str]) -> str:
+    """The first of some names."""
+    from grader.batch.names import shown
+
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(map(shown, names[:5])) + more
+
+
 def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) -> list[str]:
     """What the gradebook still holds and the source does not, and with whom something was agreed that is nobody here:
     somebody may have another name now, or an id may be misspelt."""
-    from grader.batch.names import shown
-
-    def some(names: Sequence[str]) -> str:
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        return ", ".join(map(shown, names[:5])) + more
+    from grader.batch.grades import uneven
 
     lines = []
     here = {hand_in.id for hand_in in found.hand_ins}
     gone = [row.hand_in.id for row in rows if row.hand_in.id not in here]
     if gone:
         lines.append(f"not in this source, and kept as graded before: {some(gone)}")
+    if said := uneven(rows):
+        lines.append(said)
     people = {student.id for row in rows for student in row.hand_in.students or ()}
     people |= {student.id for student in found.absent}
     agreed = [
@@ -380,24 +409,35 @@ def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) ->
 
 
 def keep_watching(
-    source: Path, look: Callable[[], Class], found: Class, once: Any, dealt: list[Done]
+    source: Path,
+    look: Callable[[], Class],
+    seen: dict[str, frozenset[tuple[str, int, int]]],
+    once: Any,
+    dealt: list[Done],
 ) -> None:
-    """Looks at the source again and again, and grades what has come or changed once it is at rest."""
+    """Looks at the source again and again, and grades what has come or changed once it is at rest.
+
+    seen: the marks of what was graded, from before that began. What is not there any more, as when a disk is away for
+    a moment, keeps what was graded.
+    """
     from grader.batch import run
     from grader.batch.names import shown
 
-    graded = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins}
-    before = dict(graded)
+    graded = dict(seen)
+    before = dict(seen)
     click.echo(f"watching {source}; Ctrl-C ends it", err=True)
     while True:
         time.sleep(LOOK_SECONDS)
-        with contextlib.suppress(UsageError):  # a source may be away for a moment
+        try:
             found = look()
-        now = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins}
+        except UsageError:  # a source may be away for a moment
+            continue
+        there = [hand_in for hand_in in found.hand_ins if os.path.lexists(hand_in.path)]
+        now = {hand_in.id: marks(hand_in) for hand_in in there}
         # What is still being copied differs from one look to the next.
         at_rest = [
             hand_in
-            for hand_in in found.hand_ins
+            for hand_in in there
             if now[hand_in.id] != graded.get(hand_in.id)
             and now[hand_in.id] == before.get(hand_in.id)
         ]
@@ -488,8 +528,8 @@ class Plain:
             self.last = time.monotonic()
             click.echo(self.line(), err=True)
 
-    def line(self) -> str:
-        """`12 of 20 done, 5 with faults, 1 held: 24 per minute, 20 s left`."""
+    def line(self, *, short: bool = False) -> str:
+        """`12 of 20 done, 5 with faults, 1 held: 24 per minute, about 20 s left`; short: how far, and how long yet."""
         told = [f"{self.finished} of {self.total} done"]
         told += [f"{self.faulty} with faults"] if self.faulty else []
         told += [f"{self.counts[kind]} {kind}" for kind in sorted(self.counts) if kind != "graded"]
@@ -499,6 +539,9 @@ class Plain:
             return ", ".join(told)
         left = seconds / max(self.finished, 1) * (self.total - self.finished)
         clock = f"{left / 60:.0f} min" if left > 90 else f"{left:.0f} s"
+        if short:
+            held = [f"{self.counts['held']} held"] if self.counts.get("held") else []
+            return f"{', '.join([told[0], *held])}: about {clock} left"
         return f"{', '.join(told)}: {60 * graded / seconds:.1f} per minute, about {clock} left"
 
 
@@ -510,13 +553,21 @@ class Live(Plain):
 
         width = terminal_width() - 1
         lines = [
-            f"{name}  {text}"[:width] if name else "-"
+            self._at_work(name, text, width) if name else "-"
             for _, (name, text) in sorted(self.doing.items())
         ]
-        if len(lines) > MOST_LINES:
-            lines = [line for line in lines if line != "-"][:MOST_LINES]
-        lines += [self.lacking[:width]] if self.lacking else []
-        return Text("\n".join([*lines, self.line()[:width]]))
+        # What does not fit into the terminal would take the last line with it, which tells how far all of it is.
+        most = max(1, min(MOST_LINES, shutil.get_terminal_size((80, 24)).lines - 4))
+        if len(lines) > most:
+            lines = [line for line in lines if line != "-"][:most]
+        lines += [fitting(self.lacking, width)] if self.lacking else []
+        last = self.line() if columns(self.line()) <= width else self.line(short=True)
+        return Text("\n".join([*lines, fitting(last, width)]))
+
+    def _at_work(self, name: str, text: str, width: int) -> str:
+        """What a job does; a long name leaves it half of the line."""
+        room = max(width // 2, width - 2 - columns(text))
+        return fitting(f"{fitting(name, room)}  {text}", width)
 
     def note(self, text: str) -> None:
         self.lacking = text

@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import time
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,30 @@ def terminal_width() -> int:
     return min(shutil.get_terminal_size((80, 24)).columns, 120)
 
 
+def columns(text: str) -> int:
+    """How many columns of a terminal a line takes: Chinese letters and emoji have two, marks that join a letter none."""
+    return sum(map(_columns, text))
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.combining(letter) or unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def fitting(text: str, width: int) -> str:
+    """As much of a line as fits into so many columns."""
+    if columns(text) <= width:
+        return text
+    room, kept = width, 0
+    for letter in text:
+        room -= _columns(letter)
+        if room < 0:
+            break
+        kept += 1
+    return text[:kept]
+
+
 def use_colour(choice: str, stream: Any) -> bool:
     """Whether to colour what goes to `stream`: the flag, then NO_COLOR, FORCE_COLOR, then the terminal."""
     if choice != "auto":
@@ -142,7 +167,7 @@ class Progress:
             self.last = now
             self.shown = True
             width = terminal_width() - 1
-            sys.stderr.write("\r\x1b[K" + text[:width])
+            sys.stderr.write("\r\x1b[K" + fitting(text, width))
             sys.stderr.flush()
 
     def note(self, text: str) -> None:

@@ -24,7 +24,7 @@ from grader.errors import OutputFault, UsageError
 
 if TYPE_CHECKING:
     from grader.batch.book import Book
-    from grader.batch.diff import Change
+    from grader.batch.diff import Change, Frame
     from grader.batch.model import Row
     from grader.batch.roster import Roster
     from grader.model import Visibility
@@ -120,6 +120,7 @@ def export(
     with opened(book) as kept:
         module = chosen(kept, module)
         rows = counted(kept, module, course_dir, raw=raw)
+    _note_uneven(rows)
     if feedback is not None:
         seen = None if full else shown_at(at, module, course_dir)
         _feedback(rows, feedback, form=form, system=system, seen=seen)
@@ -166,7 +167,7 @@ def _feedback(
 )
 def diff(old: Path, new: Path, module: str | None, json_to: str | None) -> None:
     """Tells what is another in NEW than in OLD: two gradebooks, such as of before and after a change of checks."""
-    from grader.batch.diff import compare
+    from grader.batch.diff import compare, frame
 
     if json_to not in (None, "-"):
         check_output(str(json_to), "--json")
@@ -175,11 +176,12 @@ def diff(old: Path, new: Path, module: str | None, json_to: str | None) -> None:
         after = kept.rows(module)
     with opened(old) as kept:
         before = kept.rows(chosen(kept, module))
-    changes = compare(before, after)
+    changes, around = compare(before, after), frame(before, after)
     if json_to is not None:
-        write_view(json.dumps(diff_json(module, changes), indent=2) + "\n", json_to)
+        write_view(json.dumps(diff_json(module, changes, around), indent=2) + "\n", json_to)
     if json_to != "-":
-        put("\n".join(diff_lines(changes, len({row.hand_in.id for row in (*before, *after)}))))
+        many = len({row.hand_in.id for row in (*before, *after)})
+        put("\n".join(diff_lines(changes, around, many)))
 
 
 @click.command("page", short_help="Make the page of a class from a gradebook.")
@@ -207,6 +209,7 @@ def page(
     with opened(book) as kept:
         module = chosen(kept, module)
         rows = enrolled(counted(kept, module, course_dir, raw=raw), roster)
+        _note_uneven(rows)
         beside = kept.path.parent
     to = output or str(beside / "index.html")
     if to != "-":
@@ -244,13 +247,16 @@ def _links(rows: list[Row], beside: Path, page_at: Path) -> dict[str, str]:
     return found
 
 
-def diff_json(module: str, changes: list[Change]) -> dict[str, Any]:
+def diff_json(module: str, changes: list[Change], around: Frame) -> dict[str, Any]:
     """The same for a program."""
     from grader.batch.diff import by_check
 
     return {
         "schema": "backcheck/diff/1",
         "module": module,
+        "max_score": {"before": _number(around.old_best), "after": _number(around.new_best)},
+        "checks_added": around.added,
+        "checks_removed": around.removed,
         "changes": [
             {
                 "hand_in": change.hand_in,
@@ -273,7 +279,7 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def diff_lines(changes: list[Change], hand_ins: int) -> list[str]:
+def diff_lines(changes: list[Change], around: Frame, hand_ins: int) -> list[str]:
     """Who gained and who lost, by which check, for a person. hand_ins: of how many."""
     from grader.batch.diff import by_check
     from grader.report.text import count
@@ -283,6 +289,10 @@ def diff_lines(changes: list[Change], hand_ins: int) -> list[str]:
     lines = [
         f"{count(hand_ins, 'hand-in')}: {gained} gained, {lost} lost, {len(changes)} changed in all"
     ]
+    if around.old_best is not None and around.new_best not in (None, around.old_best):
+        lines.append(f"points possible: {around.old_best} -> {around.new_best}")
+    lines += [f"check of the new one alone: {key}" for key in around.added]
+    lines += [f"check of the old one alone: {key}" for key in around.removed]
     for change in changes:
         lines.append(
             f"{change.hand_in}  {_score(change.old, change.before)} -> {_score(change.new, change.after)}"
@@ -372,6 +382,13 @@ def _roster(path: Path | None) -> Roster | None:
     for line in found.warnings:
         click.echo(f"note: {line}", err=True)
     return found
+
+
+def _note_uneven(rows: list[Row]) -> None:
+    from grader.batch.grades import uneven
+
+    if said := uneven(rows):
+        click.echo(f"note: {said}", err=True)
 
 
 def enrolled(rows: list[Row], roster: Roster | None) -> list[Row]:

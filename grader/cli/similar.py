@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from grader.cli.batch import read
-from grader.cli.console import COURSE, Within, check_outputs, complete_module, put, write_view
+from grader.cli.console import (
+    COURSE,
+    Progress,
+    Within,
+    check_outputs,
+    complete_module,
+    put,
+    write_view,
+)
 from grader.errors import UsageError
 
 if TYPE_CHECKING:
@@ -116,13 +124,17 @@ def similar(
 
     told = works.material(course, module, given)
     reader = works.Reader(told)
-    hand_ins = read(source, None, None, roster_csv, deadline)
+    progress = Progress()
+    try:
+        hand_ins = read(source, None, None, roster_csv, deadline, progress)
+        earlier_years = [read(place, None, None, None, "", progress) for place in before]
+    finally:
+        progress.clear()
     all_works = reader.works(hand_ins)
     if not told.given:
         reader.notes.append("no template is here to be taken out. Name it: --given FOLDER")
     said = list(hand_ins.warnings)
-    for place in before:
-        earlier = read(place, None, None, None, "")
+    for earlier in earlier_years:
         said += earlier.warnings
         all_works += reader.works(earlier, "before")
     if not no_reference:
@@ -143,11 +155,21 @@ def similar(
         write_view(json.dumps(as_json(came, module, reader.notes), indent=2) + "\n", json_to)
     if "-" in outputs.values():
         return
-    ours = sum(work.group == "class" for work in came.works)
-    put(
-        f"{ours} hand-ins compared, {came.pairs} pairs; {came.above} with {percent(came.least)} or more"
-    )
     from grader.batch.names import shown
+    from grader.report.text import count
+
+    ours = sum(work.group == "class" for work in came.works) - len(came.too_little)
+    groups = {work.group for work in came.works}
+    others = [
+        word
+        for group, word in (("reference", "the reference"), ("before", "earlier years"))
+        if group in groups
+    ]
+    beside = f", those with {' and '.join(others)} among them" if others else ""
+    put(
+        f"{count(ours, 'hand-in')} compared, {count(came.pairs, 'pair')} in the class; "
+        f"{came.above} with {percent(came.least)} or more{beside}"
+    )
 
     for alike in came.alike[:TOLD]:
         put(f"  {percent(alike.pair.share)}  {shown(alike.a.name)}, {shown(alike.b.name)}")

@@ -68,8 +68,11 @@ def run(root: Path, progress: Progress) -> None:
             return
         graded(root, target, settings, metadata, progress)
     except NotGradable as error:
-        said = str(error).replace(f"{root / 'submission'}: ", "")
-        said = said.replace(f"{root / 'submission'}/", "").partition(" Name the folder")[0]
+        # A command line is of no use there, and an upload is no folder.
+        useless = "grade MODULE" in error.advice or error.advice.startswith("Name the folder")
+        said = error.what if useless else str(error)
+        said = said.replace(f"{root / 'submission'}: ", "")
+        said = said.replace(f"{root / 'submission'}/", "")
         written(target, told(f"This upload cannot be graded: {visible(said)}"))
     except GraderError as error:
         written(

@@ -223,12 +223,18 @@ def standing_lines(report: Report) -> list[str]:
     found = report.standing
     if found is None or report.score is None:
         return []
-    counts = f"Counts: {points(found.score)} / {points(found.max_score)}"
     told = [
-        f"{one_line(visible(line.reason))}{f': {line.points:+g}' if line.points else ''}"
+        f"{one_line(visible(line.reason))}{f': {_signed(line.points)}' if line.points else ''}"
         for line in found.lines
     ]
-    return [f"{counts} under the terms of the course.", *told]
+    worth = f"{points(found.score)} / {points(found.max_score)}"
+    if not found.counts:
+        return [f"Does not count, for another attempt does; this one stands at {worth}.", *told]
+    return [f"Counts: {worth} under the terms of the course.", *told]
+
+
+def _signed(value: float) -> str:
+    return f"{'-' if value < 0 else '+'}{points(abs(value))}"
 
 
 def flag_line(flag: Flag) -> str:

@@ -278,18 +278,26 @@ def test_feedback_goes_back_under_the_names_it_came_by(tmp_path: Path) -> None:
     emmy = HandIn(
         "emmy", (Student("13", "Emmy"),), "/s/Emmy Noether_13_assignsubmission_file_/w.zip"
     )
+    anybody = HandIn("x", (Student("anon_Xk3b2", "anon_Xk3b2"),), "/s/LATE_anon_Xk3b2_35_w.zip")
     path = tmp_path / "b.sqlite"
     with book.Book(path) as kept:
-        for hand_in in (ada, emmy):
+        for hand_in in (ada, emmy, anybody):
             kept.keep(MODULE, hand_in, book.GRADED, key="1", report=buggy())
-    for system, name, other in (
-        ("canvas", "lovelaceada_LATE_12_34_feedback.html", "emmy"),
-        ("moodle", "Emmy Noether_13_assignsubmission_file_/feedback.html", "ada"),
+    for system, names, other in (
+        (
+            "canvas",
+            ["LATE_anon_Xk3b2_35_feedback.html", "lovelaceada_LATE_12_34_feedback.html"],
+            "emmy",
+        ),
+        ("moodle", ["Emmy Noether_13_assignsubmission_file_/feedback.html"], "ada"),
     ):
         ran = grade("export", path, "--feedback", tmp_path / "f.zip", "--for", system)
         with zipfile.ZipFile(tmp_path / "f.zip") as archive:
-            assert archive.namelist() == [name]
+            assert archive.namelist() == names
         assert f"note: {other}: " in ran.stderr
+    # Canvas has no number of its own for who is anonymous.
+    told = list(csv.DictReader(io.StringIO(made(path, "--as", "canvas"))))
+    assert [line["ID"] for line in told if line["Student"] == "anon_Xk3b2"] == [""]
 
 
 def test_feedback_hides_what_students_do_not_see(tmp_path: Path) -> None:
@@ -366,6 +374,27 @@ def test_diff_tells_who_lost_who_gained_and_by_which_check(tmp_path: Path) -> No
 def test_two_gradebooks_that_are_alike_have_no_difference(tmp_path: Path) -> None:
     path = filled(tmp_path)
     assert grade("diff", path, path).stdout == "6 hand-ins: 0 gained, 0 lost, 0 changed in all\n"
+
+
+def test_diff_tells_what_is_another_in_the_module_itself(tmp_path: Path) -> None:
+    paths = tmp_path / "old.sqlite", tmp_path / "new.sqlite"
+    old = buggy()
+    first, *others = old.checks
+    renamed = msgspec.structs.replace(first, title="a new check")
+    new = msgspec.structs.replace(
+        old, max_score=old.max_score + 20, score=(old.score or 0) + 5, checks=(renamed, *others)
+    )
+    for path, report in zip(paths, (old, new), strict=True):
+        with book.Book(path) as kept:
+            kept.keep(MODULE, HandIn("ada", (), "/in/a"), book.GRADED, key="1", report=report)
+    assert grade("diff", *paths).stdout.splitlines()[1:4] == [
+        f"points possible: {old.max_score:g} -> {new.max_score:g}",
+        f"check of the new one alone: {first.task}/a new check",
+        f"check of the old one alone: {first.task}/{first.title}",
+    ]
+    told = json.loads(grade("diff", *paths, "--json", "-").stdout)
+    assert told["max_score"] == {"before": old.max_score, "after": new.max_score}
+    assert told["checks_added"] == [f"{first.task}/a new check"]
 
 
 # A disk that is for reading alone

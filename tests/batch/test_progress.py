@@ -8,11 +8,13 @@ import subprocess
 from pathlib import Path
 
 import msgspec
+import pytest
 from golden.sample_reports import buggy, full_marks, held
 
 from grader.batch import run
 from grader.batch.model import HandIn
 from grader.cli.batch import Live, marks
+from grader.cli.console import columns
 
 
 def test_the_line_counts_what_is_done_and_how() -> None:
@@ -53,3 +55,20 @@ def test_folders_in_folders_without_end_do_not_end_a_watch(tmp_path: Path) -> No
         name for name, _, _ in marks(HandIn("ada", (), str(tmp_path)))
     }
     subprocess.run(["rm", "-r", tmp_path / "d"], check=True)
+
+
+def test_a_narrow_terminal_shows_whose_what_and_how_long_yet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("LINES", "9")
+    screen = Live(7)
+    screen.tell = lambda done: None
+    for job, name in enumerate(["李小龍" * 9, "a-long-name-" * 5, *"cdefgh"]):
+        screen.step(job, HandIn(name, (), "/in"), "0/4 1 double gives the right number")
+    screen.done(run.Done(HandIn("ada", (), "/in"), run.NOW, buggy()))
+    drawn = str(screen.__rich__()).splitlines()
+    assert max(map(columns, drawn)) <= 39
+    assert len(drawn) == 6
+    assert all("  0/4 1 double give" in line for line in drawn[:2])
+    assert re.fullmatch(r"1 of 7 done: about \d+ s left", drawn[-1])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.courses import CHECKS, REFERENCE, dedented, make_course, write
+from engine.courses import CHECKS, COURSE, FILES, REFERENCE, dedented, make_course, write
 
 from grader.batch.book import Book
+from grader.report.json import from_json
 
 RIGHT = dedented(REFERENCE)
 # Wrong on what the mended check asks, and on nothing else.
@@ -104,6 +106,27 @@ def test_only_the_mended_check_is_asked(course: Course) -> None:
     assert (again["graded"], again["taken_over"]) == (3, 0)
 
 
+def test_who_is_not_graded_again_out_of_other_points_is_told(course: Course) -> None:
+    module = dedented(FILES["assignments/sums/module.yaml"]).replace("points: 30", "points: 60")
+    write(course.root, {"course/assignments/sums/module.yaml": module})
+    shutil.rmtree(course.root / "class" / "kurt")
+    said = "not graded out of the same points: kurt out of 40 points; ada, emmy out of 70 points"
+    assert said in course.grade().stderr
+    line = [sys.executable, "-m", "grader", "export", str(course.out), "--as", "canvas"]
+    assert said in subprocess.run(line, capture_output=True, text=True).stderr
+
+
+def test_who_had_a_grade_and_is_not_gradable_now_is_told_and_has_it_back(course: Course) -> None:
+    (course.root / "class" / "emmy" / "work.py").rename(course.root / "aside.py")
+    ran = course.grade()
+    assert "note: graded before, and not gradable now: emmy. " in ran.stderr
+    assert course.scores()["emmy"] is None
+    (course.root / "aside.py").rename(course.root / "class" / "emmy" / "work.py")
+    ran = course.grade()
+    assert "not gradable" not in ran.stdout + ran.stderr
+    assert course.scores() == {"ada": 40, "emmy": 40, "kurt": 32}
+
+
 def test_a_preview_that_cannot_be(tmp_path: Path) -> None:
     course = Course(tmp_path)
     ran = course.grade("--preview")
@@ -113,3 +136,69 @@ def test_a_preview_that_cannot_be(tmp_path: Path) -> None:
     ran = course.grade("--preview", "--watch")
     assert ran.returncode == 2
     assert "--watch: a preview" in ran.stderr
+
+
+TWO = (
+    COURSE.replace("[sums]", "[sums, more]")
+    + """
+timezone: UTC
+dates:
+  sums: {due: 2026-10-01 12:00}
+  more: {due: 2026-11-01 12:00}
+late: {percent_per_day: 10, tokens: 1}
+"""
+)
+LATE = """
+submission_1:
+  :submitters:
+  - :name: Ada Lovelace
+    :sid: '0101'
+  :created_at: 2026-%s 11:00:00 Z
+"""
+
+
+def test_other_terms_grade_nothing_again_and_change_the_reports_of_all_modules(
+    tmp_path: Path,
+) -> None:
+    more = {
+        f"assignments/more/{name.rpartition('/')[2]}": text
+        for name, text in FILES.items()
+        if "sums" in name
+    }
+    make_course(tmp_path / "course", {**more, "grader.yaml": TWO})
+    for module, day in (("sums", "10-02"), ("more", "11-02")):
+        write(tmp_path, {f"{module}/submission_1/work.py": RIGHT})
+        write(tmp_path, {f"{module}/submission_metadata.yml": LATE % day})
+
+    def grade(module: str) -> dict[str, Any]:
+        line = [sys.executable, "-m", "grader", "batch", module, str(tmp_path / module), "--json"]
+        line += ["--out", str(tmp_path / "out"), "--course", str(tmp_path / "course")]
+        environment = {**os.environ, "GRADE_CACHE": str(tmp_path / "banks")}
+        ran = subprocess.run(line, capture_output=True, text=True, env=environment)
+        assert ran.returncode == 0, ran.stderr
+        told: dict[str, Any] = json.loads(ran.stdout)
+        return told
+
+    def scores() -> list[float | None]:
+        found: list[float | None] = []
+        for module in ("sums", "more"):
+            path = tmp_path / "out" / "reports" / module / "ada-lovelace.json"
+            standing = from_json(path.read_bytes()).standing
+            found.append(None if standing is None else standing.score)
+        return found
+
+    for module in ("sums", "more"):
+        grade(module)
+    assert scores() == [40, 36]
+    for change, expected in (
+        (("tokens: 1", "tokens: 0"), [36, 36]),
+        (("percent_per_day: 10", "percent_per_day: 20"), [32, 32]),
+        (("timezone", "# timezone"), [32, 32]),
+    ):
+        path = tmp_path / "course" / "grader.yaml"
+        path.write_text(path.read_text().replace(*change))
+        assert grade("sums")["graded"] == 0
+        assert scores() == expected
+    path.write_text(dedented(TWO.partition("timezone")[0]))
+    grade("sums")
+    assert scores() == [None, None]

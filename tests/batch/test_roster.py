@@ -185,3 +185,28 @@ def test_a_family_name_of_several_words_is_found_as_canvas_sorts_it(tmp_path: Pa
     found = roster.joined(known, people)
     assert [h.students[0].id for h in found.hand_ins] == ["7", "8"]
     assert found.warnings == ()
+
+
+def test_the_group_that_moodle_writes_before_a_name_hides_nobody(tmp_path: Path) -> None:
+    lines = [
+        "Student ID,Name",
+        "12,Ada Lovelace",
+        "34,Anne-Marie Noether",
+        "56,Marie Noether",
+        "78,Pat One",
+    ]
+    people = roster.read(written(tmp_path / "r.csv", lines))
+    found = roster.joined(
+        of_system(
+            MOODLE,
+            ("78", "Group A-Ada Lovelace"),
+            ("2", "Team-1-Pat One"),
+            ("3", "Group A-Anne-Marie Noether"),
+        ),
+        people,
+    )
+    assert [h.students[0].id for h in found.hand_ins] == ["12", "78", "3"]
+    assert any("Anne-Marie Noether is not in the roster" in line for line in found.warnings)
+    # A hyphen of one's own is no group.
+    alone = of_system(MOODLE, ("2", "Ada Lovelace"), ("3", "Jean-Pat One"))
+    assert [h.students[0].id for h in roster.joined(alone, people).hand_ins] == ["12", "3"]

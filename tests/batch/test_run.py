@@ -31,6 +31,7 @@ from grader.batch.book import Book
 from grader.batch.exports import EXPORTS, Wanted
 from grader.batch.grades import grades
 from grader.batch.model import HandIn, Row
+from grader.cli.batch import LOOK_SECONDS
 from grader.course import Course
 from grader.terms import Terms
 
@@ -339,6 +340,43 @@ def test_what_comes_while_a_source_is_watched_is_graded(tmp_path: Path) -> None:
     assert batch.returncode == 130
     assert "2 of 2 are done" in said
     assert [row.hand_in.id for row in rows(tmp_path / "out")] == ["ada", "emmy"]
+
+
+def test_what_changes_before_the_watch_begins_is_graded_and_what_goes_away_stays_as_it_was(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "class"
+    slow = f"{RIGHT}\nimport time\ntime.sleep(2)\n"
+    for name, text in (("ada", RIGHT), ("emmy", slow)):
+        (source / name).mkdir(parents=True)
+        (source / name / "warmup.py").write_text(text)
+    batch = started(source, tmp_path / "out", "--watch", "--jobs", "1")
+    late = threading.Timer(120, batch.kill)
+    late.start()
+    try:
+        report = tmp_path / "out" / "reports" / "warmup" / "ada.html"
+        while not report.exists() and batch.poll() is None:
+            time.sleep(0.02)
+        (source / "ada" / "warmup.py").write_text(WRONG)
+        assert not (tmp_path / "out" / "reports" / "warmup" / "emmy.html").exists()
+        lines = iter(batch.stdout or [])
+        assert any(line.endswith("index.html\n") for line in lines)
+        told = next(lines, "")
+        assert told.startswith("ada: ")
+        assert not told.startswith("ada: 100")
+        source.rename(tmp_path / "away")
+        time.sleep(3 * LOOK_SECONDS)
+        (tmp_path / "away").rename(source)
+        (source / "kurt").mkdir()
+        (source / "kurt" / "warmup.py").write_text(RIGHT)
+        assert next(lines, "") == "kurt: 100/100\n"
+    finally:
+        batch.send_signal(signal.SIGINT)
+        batch.communicate(timeout=60)
+        late.cancel()
+    found = {row.hand_in.id: score(row) for row in rows(tmp_path / "out")}
+    assert found["emmy"] == found["kurt"] == 100
+    assert found["ada"] not in (None, 100)
 
 
 def test_a_full_disk_is_told(handed_in: Path, tmp_path: Path) -> None:

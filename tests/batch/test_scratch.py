@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from grader.batch.scratch import filled
+from grader.batch.scratch import filled, swept
 from grader.errors import OutputFault
 
 
@@ -55,3 +57,31 @@ def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("")
     with pytest.raises(OutputFault, match="t: cannot be made"):
         filled(tmp_path / "t", lambda folder: {})
+
+
+def test_what_somebody_left_who_was_killed_is_swept_up_and_no_other(tmp_path: Path) -> None:
+    code = """if True:
+        import os, pathlib, signal, sys
+        from grader.batch.scratch import filled
+        def fill(folder):
+            (folder / "half.py").write_text("x")
+            os.kill(os.getpid(), signal.SIGKILL)
+        filled(pathlib.Path(sys.argv[1]), fill)
+    """
+    places = [tmp_path / "whole", *(tmp_path / p / "ada" / "t" for p in ("git", "canvas"))]
+    for target in places:
+        assert subprocess.run([sys.executable, "-c", code, str(target)]).returncode < 0
+        assert list(target.parent.glob(".filling-*"))
+    students = tmp_path / "class-0123456789" / ".filling-notes"
+    students.mkdir(parents=True)
+
+    def fill(folder: Path) -> dict[str, str]:
+        swept(tmp_path)
+        (folder / "a.py").write_text("x")
+        return {}
+
+    filled(tmp_path / "t", fill)
+    assert (tmp_path / "t" / "a.py").is_file()
+    assert students.is_dir()
+    for target in places:
+        assert not list(target.parent.glob(".filling-*"))

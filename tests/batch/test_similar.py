@@ -634,3 +634,18 @@ def test_a_pack_needs_the_template_named(tape: Course, tmp_path: Path) -> None:
     source = handed_in(tmp_path / "in", {"a": CLASS["ada"], "b": CLASS["emmy"]})
     ran = similar(load_course(root), source, "--json", tmp_path / "f.json")
     assert "Name it: --given FOLDER" in ran.stderr
+
+
+def test_the_terminal_counts_what_was_compared_and_with_what(tape: Course, tmp_path: Path) -> None:
+    source = handed_in(
+        tmp_path / "class", {"ada": CLASS["ada"], "bob": CLASS["ada"], "cy": "x = 1\n"}
+    )
+    ran = similar(tape, source, "-o", tmp_path / "p.html")
+    assert re.search(
+        r"^2 hand-ins compared, 1 pair in the class; \d with 40 % or more, those with the reference among them$",
+        ran.stdout,
+        re.M,
+    )
+    alone = handed_in(tmp_path / "alone", {"ada": CLASS["ada"]})
+    ran = similar(tape, alone, "-o", tmp_path / "p.html", "--no-reference")
+    assert "1 hand-in compared, 0 pairs in the class; 0 with 40 % or more\n" in ran.stdout

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from drawn import PROJECT
 
+from grader.batch import git as of_git
 from grader.batch import sources
 
 pytestmark = pytest.mark.skipif(
@@ -287,3 +288,74 @@ def test_an_address_that_does_not_answer_any_more_costs_nobody_what_was_graded(
     (tmp_path / "class.txt").write_text(f"file://{tmp_path}/other/ada")
     (other,) = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch").hand_ins
     assert "could not be cloned" in other.problem
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root has others' files")
+def test_a_repository_of_another_user_is_cloned_by_its_address(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "ada", "mine")
+    (tmp_path / "hook").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\nexec git pack-objects\n")
+    (tmp_path / "hook").chmod(0o755)
+    git(folder, "config", "uploadpack.packObjectsHook", str(tmp_path / "hook"))
+    for place in (folder, *folder.rglob("*")):
+        os.chown(place, 12345, 12345)
+    (tmp_path / "class.txt").write_text(f"file://{folder}\n")
+    (hand_in,) = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch").hand_ins
+    assert hand_in.problem == ""
+    assert (Path(hand_in.path) / "warmup.py").read_text() == "mine"
+    assert not (tmp_path / "ran").exists()
+
+
+class Heard:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.noted: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def note(self, text: str) -> None:
+        self.noted.append(text)
+
+
+def test_an_address_that_hangs_is_told_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_git, "CLONE_SECONDS", 3.0)
+    monkeypatch.setattr(of_git, "SLOW_SECONDS", 1.0)
+    heard = Heard()
+    with socket.create_server(("127.0.0.1", 0)) as server:  # which never answers
+        at = f"127.0.0.1:{server.getsockname()[1]}/ada.git"
+        (tmp_path / "class.txt").write_text(f"http://ada:a-secret@{at}\nkurt\n")
+        found = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch", progress=heard)
+    assert "could not be cloned in 0.05 min" in found.hand_ins[0].problem
+    assert heard.noted == [
+        "cloning 1 address, 4 at once, 0.05 min each at most",
+        f"http://{at} is not cloned after 1 s; it is given up after 0.05 min",
+    ]
+    port = at.split(":")[1]
+    assert f"cloned 0 of 1; 2 s of 3: {port}" in heard.said
+
+
+def test_what_a_batch_left_that_was_killed_while_it_cloned_is_swept_up(tmp_path: Path) -> None:
+    clones = tmp_path / "out" / "sources" / "clones"
+    with socket.create_server(("127.0.0.1", 0)) as server:  # which never answers
+        (tmp_path / "class.txt").write_text(f"http://127.0.0.1:{server.getsockname()[1]}/ada.git\n")
+        line = [sys.executable, "-m", "grader", "batch", "warmup", str(tmp_path / "class.txt")]
+        batch = subprocess.Popen(
+            [*line, "--out", str(tmp_path / "out"), "--course", str(PROJECT)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert batch.stderr is not None
+        assert batch.stderr.readline() == "cloning 1 address, 4 at once, 10 min each at most ...\n"
+        server.settimeout(60)
+        connected, _ = server.accept()
+        with connected:
+            batch.kill()
+            batch.wait()
+            assert list(clones.iterdir())
+    (tmp_path / "class.txt").write_text(f"file://{repository(tmp_path / 'emmy', 'mine')}\n")
+    sources.read(tmp_path / "class.txt", scratch=tmp_path / "out" / "sources")
+    assert [place.name for place in clones.iterdir()] == ["emmy"]

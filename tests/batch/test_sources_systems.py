@@ -366,3 +366,38 @@ def test_an_archive_of_a_class_that_cannot_be_unpacked_is_told_as_such(tmp_path:
         (tmp_path / name).write_bytes(data)
         with pytest.raises(UsageError, match=said):
             sources.read(tmp_path / name, scratch=tmp_path / "scratch")
+
+
+def test_an_anonymous_canvas_download_is_one_hand_in_for_each_letters(tmp_path: Path) -> None:
+    folder = tmp_path / "submissions"
+    folder.mkdir()
+    for name in (
+        "anon_Xk3b2_678_hw.zip",
+        "LATE_anon_xK3b2_679_work.py",
+        "LATE_anon_xK3b2_680_99_1_more.py",
+        "anon_23456_LATE_681_hw.zip",
+        "LATE_anonymous_Zz9yy_682_hw.zip",
+        "LATE_anon_QQqqq_link.html",
+    ):
+        (folder / name).write_bytes(zipped({"warmup.py": b""}))
+    found = sources.read(folder, scratch=tmp_path / "scratch")
+    assert (found.kind, found.warnings) == ("canvas", ())
+    by_name = {h.students[0].id: h for h in found.hand_ins}
+    assert sorted(by_name) == [
+        "anon_23456",
+        "anon_QQqqq",
+        "anon_Xk3b2",
+        "anon_xK3b2",
+        "anonymous_Zz9yy",
+    ]
+    assert len({h.id for h in found.hand_ins}) == 5
+    late = ("Canvas marks it as late",)
+    assert [name for name, h in sorted(by_name.items()) if h.notes == late] == [
+        "anon_23456",
+        "anon_QQqqq",
+        "anon_xK3b2",
+        "anonymous_Zz9yy",
+    ]
+    several = Path(by_name["anon_xK3b2"].path)
+    assert sorted(p.name for p in several.iterdir()) == ["99_1_more.py", "work.py"]
+    assert "no file was handed in" in by_name["anon_QQqqq"].problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from grader.batch import run
 from grader.batch.model import HandIn, Row, Student
 from grader.batch.standing import settled
 from grader.report.json import from_json
+from grader.report.outline import standing_lines
 from grader.terms import Attempts, Dates, Extension, Late, Terms
 
 DUE = dt.datetime(2026, 10, 1, 12, tzinfo=dt.UTC)
@@ -111,3 +113,21 @@ def test_a_report_that_no_longer_holds_is_taken_away(tmp_path: Path) -> None:
     assert len(list((tmp_path / "m").iterdir())) == 2
     reports.write("m", run.Done(one.hand_in, run.NOT_GRADABLE, problem="a torn zip"))
     assert not list((tmp_path / "m").iterdir())
+
+
+def test_a_report_of_an_attempt_that_does_not_count_says_so(tmp_path: Path) -> None:
+    terms = msgspec.structs.replace(TERMS, attempts=Attempts(counts="best"))
+    first, second = row("a", 80, "ada", attempt=1), row("a-2", 200 / 3, "ada", attempt=2, days=1.0)
+    reports = run.Reports(tmp_path, terms, [first, second])
+    for one, said in (
+        (first, "Counts: 80 / 100"),
+        (second, "Does not count, for another attempt does; this one stands at"),
+    ):
+        reports.write(one.module, run.Done(one.hand_in, run.NOW, one.report))
+        name = tmp_path / one.module / one.hand_in.id
+        assert said in name.with_suffix(".html").read_text()
+        report = from_json(name.with_suffix(".json").read_bytes())
+        told = standing_lines(report)
+        assert told[0].startswith(said)
+        # Points are told with two decimals at most, here as everywhere.
+        assert not re.search(r"\.\d{3}", " ".join(told))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,25 @@ def export(tmp_path: Path) -> Path:
         for name in ("submission_1", "submission_2"):
             archive.writestr(f"assignment_1_export/{name}/warmup.py", RIGHT + f"# {name}\n")
     return path
+
+
+def test_what_cannot_be_graded_is_told_with_what_a_ta_can_do(
+    own_course: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "in"
+    (source / "ada").mkdir(parents=True)
+    (source / "ada" / "essay.txt").write_text("On sums")
+    for folder in "ab":
+        (source / "emmy" / folder).mkdir(parents=True)
+        (source / "emmy" / folder / "warmup.py").write_text(RIGHT)
+    (source / "kurt.zip").write_text("no zip")
+    words = ("batch", "warmup", source, "--out", tmp_path / "out", "--course", own_course)
+    planned = grade(*words, "--dry-run")
+    for told in (planned.stdout, grade(*words).stdout):
+        lines = [line for line in told.splitlines() if re.search("(ada|emmy|kurt): ", line)]
+        assert len(lines) == 3, told
+        assert all(line.endswith(". Put it right there, or ask for it again") for line in lines)
+        assert "grade MODULE" not in told
 
 
 def scores(text: str) -> dict[str, tuple[str, str]]:

@@ -37,7 +37,7 @@ GRADER_MISTAKES = {
     "course: !!python/object/apply:os.system ['true']\nmodules: [sums]\n": "1: this is not YAML",
     "course: A\n---\ncourse: B\n": "2: this is not YAML: expected a single document in the stream, but found another document",
     "course: A\nseed:\t3\n\tmodules: [sums]\n": "Indent with spaces, not with tabs",
-    "course: A\nmodules: [sums]\nlimits: {sums: {memory_mb: 1.5}}\n": "3: limits.memory_mb: expected a whole number, not a fraction",
+    "course: A\nmodules: [sums]\nlimits: {sums: {memory_mb: 1.5}}\n": "3: limits.sums.memory_mb: expected a whole number, not a fraction",
     "modules: [sums]\n": "1: course: this key is missing",
     "course: A\n": "1: modules: this key is missing",
     "course: 3\nmodules: [sums]\n": "1: course: expected text, not a whole number. Write it in quotes",
@@ -59,7 +59,7 @@ GRADER_MISTAKES = {
     "course: A\nmodules: [sums]\nisolation:\n  sandboks: jail\n": "4: isolation.sandboks: there is no key 'sandboks'. Did you mean 'sandbox'?",
     "course: A\nmodules: [sums]\nlimits:\n  sum: {}\n": "4: limits: there is no module 'sum'. Did you mean 'sums'?",
     "course: A\nmodules: [sums]\nlimits:\n  sums:\n    check_second: 3\n": "did you mean 'check_seconds'",
-    "course: A\nmodules: [sums]\nlimits:\n  sums:\n    check_seconds: fast\n": "limits.check_seconds: expected a number",
+    "course: A\nmodules: [sums]\nlimits:\n  sums:\n    check_seconds: fast\n": "5: limits.sums.check_seconds: expected a number",
     "course: A\nmodules: [sums]\nlimits:\n  sums:\n    run_seconds: -1\n": "5: limits.sums.run_seconds: expected more than 0, not -1",
 }  # fmt: skip
 

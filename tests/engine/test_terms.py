@@ -148,6 +148,27 @@ def test_a_mistake_in_what_is_agreed_is_told(tmp_path: Path, agreed: str, said: 
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("  0101: {sums: []}", "adjustments.0101: expected text, not a whole number. Write it in quotes"),
+        ("  emmy: {3: []}", "adjustments.emmy.3: expected text"),
+        ("  emmy: {sums: 4}", "adjustments.emmy.sums: expected a list"),
+        ("  emmy: {sums: [{points: x, reason: y}]}", "adjustments.emmy.sums[0].points: expected a number"),
+        ("  emmy: {sums: [{point: 3}]}", "adjustments.emmy.sums[0].point: there is no key 'point'. Did you mean 'points'?"),
+    ],
+)  # fmt: skip
+def test_a_mistake_with_one_student_is_told_by_its_own_line(
+    tmp_path: Path, line: str, said: str
+) -> None:
+    lines = ["adjustments:", "  ada: {sums: [{points: 1, reason: typo}]}", line]
+    agreed = "\n".join([*lines, "  kurt: {sums: []}\n"])
+    write(tmp_path, {**FILES, "grader.yaml": GOOD, "students.yaml": agreed})
+    with pytest.raises(UsageError, match=r"students\.yaml:3: ") as caught:
+        load_terms(load_course(tmp_path))
+    assert said in str(caught.value)
+
+
 def test_a_late_day_is_24_hours_where_the_clock_is_put_back() -> None:
     due = dt.datetime(2026, 10, 24, 23, 59, tzinfo=BERLIN)
     terms = Terms({"m": Dates(due)}, Late(percent_per_day=10))

@@ -82,6 +82,7 @@ def lay_out(root: Path, archive: bytes, files: dict[str, bytes]) -> Path:
     (root / "run_autograder").write_bytes((root / "source" / "run_autograder").read_bytes())
     (root / "run_autograder").chmod(0o755)
     for name, data in files.items():
+        (root / "submission" / name).parent.mkdir(parents=True, exist_ok=True)
         (root / "submission" / name).write_bytes(data)
     # Stands for the environment that setup.sh makes: this one, with the engine out of the zip.
     python = root / "engine" / "python"
@@ -197,8 +198,9 @@ def bomb() -> bytes:
         ({"work.zip": bomb()}, "MiB"),
         ({"work.zip": b"PK no zip"}, "graded: work.zip: this is no zip file"),
         ({"work.tar.bz2": b"BZh no tar"}, "graded: work.tar.bz2: this tar file is damaged"),
+        ({"a/work.py": b"", "b/work.py": b""}, "2 folders"),
     ],
-    ids=["nothing", "something else", "a bomb", "a broken zip", "a broken tar"],
+    ids=["nothing", "something else", "a bomb", "a broken zip", "a broken tar", "two folders"],
 )
 def test_an_upload_that_cannot_be_graded_says_why(
     built: bytes, tmp_path: Path, files: dict[str, bytes], says: str
@@ -207,6 +209,7 @@ def test_an_upload_that_cannot_be_graded_says_why(
     assert sent["score"] == 0
     assert sent["output"].startswith("This upload cannot be graded")
     assert says in sent["output"]
+    assert "--submission" not in sent["output"]
 
 
 def one_file(kind: str) -> bytes:

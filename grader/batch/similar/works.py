@@ -149,7 +149,7 @@ class Reader:
                     raise NotGradable(hand_in.problem)
                 taken = read_submission(Path(hand_in.path), settings.expects, settings.also)
             except NotGradable as error:
-                self.notes.append(f"{hand_in.id}{before} is left out: {shown(str(error))}")
+                self.notes.append(f"{hand_in.id}{before} is left out: {shown(error.what)}")
                 continue
             who = ", ".join(student.name or student.id for student in hand_in.students)
             works.append(
