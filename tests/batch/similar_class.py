@@ -13,7 +13,7 @@ from grader.course import Course, load_course
 
 COURSE = """
 course: Tiny
-modules: [start, tape]
+modules: [before, tape]
 """
 
 START = """
@@ -469,7 +469,7 @@ def made(folder: Path) -> Course:
         folder,
         {
             "grader.yaml": COURSE,
-            "assignments/start/module.yaml": START,
+            "assignments/before/module.yaml": START,
             "assignments/tape/module.yaml": MODULE,
             "reference/tape.py": REFERENCE,
         },
