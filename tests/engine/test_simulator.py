@@ -111,6 +111,32 @@ def tiles_without(out: Any, a: Any) -> None:
     out[thread.x] = total
 
 
+def rows(out: Any, a: Any) -> None:
+    """Rows of a shared array, as `cache[i][j]`, under a name of their own, and filled at once."""
+    cache = shared.array((3, 8), np.float64)
+    cache[0][thread.x] = a[thread.x]
+    row = cache[1]
+    row[thread.x] = 1.0
+    if thread.x == 0:
+        cache[2][:] = 2.0
+    syncthreads()
+    out[thread.x] = cache[0][7 - thread.x] + row[-1 - thread.x] + cache[2, 7 - thread.x]
+
+
+def rows_without(out: Any, a: Any) -> None:
+    cache = shared.array((3, 8), np.float64)
+    row = cache[1]
+    row[thread.x] = a[thread.x]
+    out[thread.x] = cache[1, 7 - thread.x]
+
+
+def rows_at_once_without(out: Any, a: Any) -> None:
+    cache = shared.array((3, 8), np.float64)
+    if thread.x == 0:
+        cache[1][:] = a[0]
+    out[thread.x] = cache[1][7 - thread.x]
+
+
 def shifted_without(out: Any, a: Any) -> None:
     """Right when threads run forwards, wrong when they run backwards."""
     cache = shared.array(8, np.float64)
@@ -160,7 +186,9 @@ def test_threads_and_blocks_run_in_the_order_that_is_asked_for() -> None:
     assert came == forward + reverse + interleaved
 
 
-@pytest.mark.parametrize("kernel", [turned_without, tree_without, tiles_without])
+@pytest.mark.parametrize(
+    "kernel", [turned_without, tree_without, tiles_without, rows_without, rows_at_once_without]
+)
 def test_two_threads_that_meet_in_a_cell_are_told_of(kernel) -> None:
     state.watch = watch = Watch()
     threads = 4 if kernel is tiles_without else 8
@@ -168,9 +196,10 @@ def test_two_threads_that_meet_in_a_cell_are_told_of(kernel) -> None:
     text = str(watch.races[0])
     assert "and no barrier stands between" in text
     assert f"of the shared array of line {kernel.__code__.co_firstlineno + 1} " in text
+    assert ("cell [1, " in text) == (kernel in (rows_without, rows_at_once_without))
 
 
-@pytest.mark.parametrize("kernel", [turned, tree, tiles])
+@pytest.mark.parametrize("kernel", [turned, tree, tiles, rows])
 def test_threads_that_a_barrier_keeps_apart_are_not(kernel) -> None:
     state.watch = watch = Watch()
     launch(kernel, 1, 4 if kernel is tiles else 8, [Cells(np.zeros(8), "out"), Cells(VALUES, "a")])
