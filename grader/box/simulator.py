@@ -115,8 +115,8 @@ class Cells:
     def __len__(self) -> int:
         return self.size
 
-    def place(self, index: Any, does: str) -> int:
-        """A place as a plain integer, if it lies in this memory."""
+    def place(self, index: Any, does: str, part: range | None = None) -> int:
+        """A place as a plain integer, if it lies in this memory. part: the places that are counted anew from 0."""
         if isinstance(index, tuple) and len(index) == 1:
             index = index[0]
         try:
@@ -125,13 +125,24 @@ class Cells:
             raise TypeError(
                 f"{self.name} is one row of cells: its index is one whole number, not {index!r}"
             ) from None
-        if not 0 <= at < self.size:
+        within = part is None or 0 <= at < len(part)
+        if part is not None:
+            at = part.start + at * part.step
+        if not (within and 0 <= at < self.size):
             who = "" if state.block is None else f"{state.block.speaker()} "
-            raise IndexError(f"{who}{does} cell {at} of {self.name}, which has {self.size}")
+            size = f"which has {self.size}"
+            if 0 <= at < self.size:
+                size = "which lies outside of the part that was taken"
+            raise IndexError(f"{who}{does} cell {at} of {self.name}, {size}")
         return at
 
-    def __getitem__(self, index: Any) -> float:
-        at = self.place(index, "reads")
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Part(self, range(self.size)[index])
+        return self.read(self.place(index, "reads"))
+
+    def read(self, at: int) -> float:
+        """What a cell holds; that the block reads it is counted."""
         block = () if state.block is None else state.block.index
         reads = self.reads.get(block)
         if reads is None:
@@ -140,13 +151,39 @@ class Cells:
         return self.values[at]
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        at = self.place(index, "writes")
+        self.write(self.place(index, "writes"), value)
+
+    def write(self, at: int, value: Any) -> None:
+        """Fills a cell; that it is written is counted."""
         self.writes[at] += 1
         self.values[at] = float(value)
 
     def most_reads(self) -> int:
         """How often a block read one and the same cell, at most."""
         return max((max(reads, default=0) for reads in self.reads.values()), default=0)
+
+
+class Part:
+    """A part of global memory, `a[first:]`, whose cells are counted from 0."""
+
+    def __init__(self, whole: Cells, places: range) -> None:
+        self.whole = whole
+        self.places = places
+        self.size = len(places)
+        self.shape = (self.size,)
+        self.ndim = 1
+        self.dtype = whole.dtype
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Part(self.whole, self.places[index])
+        return self.whole.read(self.whole.place(index, "reads", self.places))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.whole.write(self.whole.place(index, "writes", self.places), value)
 
 
 class Thread:

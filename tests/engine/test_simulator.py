@@ -323,6 +323,29 @@ def test_a_place_outside_of_memory_is_told_with_the_thread() -> None:
         Cells(VALUES, "out")[-1] = 0.0
 
 
+def test_a_part_of_memory_is_memory_and_what_is_done_to_it_is_counted() -> None:
+    def kernel(out: Any, a: Any) -> None:
+        near, far = a[block.x * 4 :], out[block.x * 4 : block.x * 4 + 4]
+        far[::-1][thread.x] = near[thread.x] + len(far)
+
+    right = [12.0, 8.0, 6.0, 5.0, 132.0, 68.0, 36.0, 20.0]
+    assert ran(kernel, VALUES, 8, 2, 4) == dict.fromkeys(ORDERS, right)
+    out, a = Cells(np.zeros(8), "out"), Cells(VALUES, "a")
+    launch(kernel, 2, 4, [out, a])
+    assert out.writes == [1] * 8
+    assert (a.reads[0, 0, 0], a.most_reads()) == ([1] * 4 + [0] * 4, 1)
+
+
+def test_a_place_outside_of_a_part_is_told_with_the_cell_of_the_whole() -> None:
+    a = Cells(VALUES, "a")
+    with pytest.raises(IndexError, match="reads cell 8 of a, which has 8"):
+        a[4:][4]
+    with pytest.raises(IndexError, match="writes cell 3 of a, which lies outside of the part"):
+        a[4:][-1] = 0.0
+    with pytest.raises(TypeError, match=r"its index is one whole number, not 0\.5"):
+        a[1:][0.5]
+
+
 def test_a_block_has_at_most_1024_threads_and_a_kernel_launches_none() -> None:
     with pytest.raises(ValueError, match="at most 1024 threads"):
         launch(turned, 1, (32, 33), [])
