@@ -576,7 +576,8 @@ class WatchedArray:
         self.made = made
         if part is None:
             part = cells.shape, np.arange(cells.size).reshape(cells.shape), Touches()
-        self.whole, self.places, self.touches = part
+        self.whole, self.touches = part[0], part[2]
+        self.places: Any = part[1]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.cells, name)
