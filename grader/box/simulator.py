@@ -115,8 +115,8 @@ class Cells:
     def __len__(self) -> int:
         return self.size
 
-    def place(self, index: Any, does: str) -> int:
-        """A place as a plain integer, if it lies in this memory."""
+    def place(self, index: Any, does: str, part: range | None = None) -> int:
+        """A place as a plain integer, if it lies in this memory. part: the places that are counted anew from 0."""
         if isinstance(index, tuple) and len(index) == 1:
             index = index[0]
         try:
@@ -125,13 +125,24 @@ class Cells:
             raise TypeError(
                 f"{self.name} is one row of cells: its index is one whole number, not {index!r}"
             ) from None
-        if not 0 <= at < self.size:
+        within = part is None or 0 <= at < len(part)
+        if part is not None:
+            at = part.start + at * part.step
+        if not (within and 0 <= at < self.size):
             who = "" if state.block is None else f"{state.block.speaker()} "
-            raise IndexError(f"{who}{does} cell {at} of {self.name}, which has {self.size}")
+            size = f"which has {self.size}"
+            if 0 <= at < self.size:
+                size = "which lies outside of the part that was taken"
+            raise IndexError(f"{who}{does} cell {at} of {self.name}, {size}")
         return at
 
-    def __getitem__(self, index: Any) -> float:
-        at = self.place(index, "reads")
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Part(self, range(self.size)[index])
+        return self.read(self.place(index, "reads"))
+
+    def read(self, at: int) -> float:
+        """What a cell holds; that the block reads it is counted."""
         block = () if state.block is None else state.block.index
         reads = self.reads.get(block)
         if reads is None:
@@ -140,13 +151,39 @@ class Cells:
         return self.values[at]
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        at = self.place(index, "writes")
+        self.write(self.place(index, "writes"), value)
+
+    def write(self, at: int, value: Any) -> None:
+        """Fills a cell; that it is written is counted."""
         self.writes[at] += 1
         self.values[at] = float(value)
 
     def most_reads(self) -> int:
         """How often a block read one and the same cell, at most."""
         return max((max(reads, default=0) for reads in self.reads.values()), default=0)
+
+
+class Part:
+    """A part of global memory, `a[first:]`, whose cells are counted from 0."""
+
+    def __init__(self, whole: Cells, places: range) -> None:
+        self.whole = whole
+        self.places = places
+        self.size = len(places)
+        self.shape = (self.size,)
+        self.ndim = 1
+        self.dtype = whole.dtype
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Part(self.whole, self.places[index])
+        return self.whole.read(self.whole.place(index, "reads", self.places))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.whole.write(self.whole.place(index, "writes", self.places), value)
 
 
 class Thread:
@@ -501,17 +538,46 @@ class Touch:
         self.line = state.atomic or line
 
 
-class WatchedArray:
-    """A shared array that tells its watch of every two threads that meet in a cell between barriers."""
+class Touches:
+    """What was done to the cells of a shared array since the last barrier.
 
-    def __init__(self, cells: Any, watch: Watch, made: int) -> None:
+    written: by cell, the last write that changed it; read: by cell, all reads.
+    """
+
+    def __init__(self) -> None:
+        self.phase = -1
+        self.written: dict[int, Touch] = {}
+        self.read: dict[int, list[Touch]] = {}
+
+    def since(self, phase: int) -> None:
+        """Forgets what was before the barrier that this phase began with."""
+        if phase != self.phase:
+            self.phase = phase
+            self.written.clear()
+            self.read.clear()
+
+
+class WatchedArray:
+    """A shared array, or a part of one, that tells its watch of every two threads that meet in a cell between
+    barriers.
+
+    whole: the shape of the shared array; places: the number of each cell in it; touches: is one for all parts.
+    """
+
+    def __init__(
+        self,
+        cells: Any,
+        watch: Watch,
+        made: int,
+        part: tuple[tuple[int, ...], Any, Touches] | None = None,
+    ) -> None:
         self.cells = cells
         self.watch = watch
         self.made = made
-        # By cell, what was done since the barrier: the last write that changed it, and all reads.
-        self.phase = -1
-        self.written: dict[Any, Touch] = {}
-        self.read: dict[Any, list[Touch]] = {}
+        if part is None:
+            part = cells.shape, np.arange(cells.size).reshape(cells.shape), Touches()
+        self.whole, self.touches = part[0], part[2]
+        self.places: Any = part[1]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.cells, name)
@@ -519,16 +585,7 @@ class WatchedArray:
     def __len__(self) -> int:
         return len(self.cells)
 
-    def key(self, index: Any) -> Any:
-        """A cell's name; what was before the last barrier is forgotten."""
-        now = block()
-        if now.phase != self.phase:
-            self.phase = now.phase
-            self.written.clear()
-            self.read.clear()
-        return tuple(map(int, index)) if isinstance(index, tuple) else int(index)
-
-    def met(self, other: Touch, does: str, now: Touch, now_does: str, key: Any) -> None:
+    def met(self, other: Touch, does: str, now: Touch, now_does: str, place: int) -> None:
         """Notes a race with what another thread did, if no barrier of the warp stands between."""
         thread, me = other.thread, now.thread
         same_warp = thread.number // WARP == me.number // WARP
@@ -537,37 +594,41 @@ class WatchedArray:
         if same_warp and other.warp_phase != now.warp_phase:
             return
         if len(self.watch.races) < MAX_RACES:
-            cell = str(key) if isinstance(key, int) else str(list(key))
+            index = [int(i) for i in np.unravel_index(place, self.whole)]
+            cell = str(index if len(index) > 1 else index[0])
             lines = other.line, now.line
             self.watch.races.append(
                 Race(thread.number, does, me.number, now_does, cell, self.made, lines)
             )
 
     def __getitem__(self, index: Any) -> Any:
-        value = self.cells[index]
+        value, place = self.cells[index], self.places[index]
         if isinstance(value, np.ndarray):
-            return value  # a part of it: who touches which cell of that is not seen
+            part = self.whole, place, self.touches
+            return WatchedArray(value, self.watch, self.made, part)
         self.watch.shared_reads += 1
-        key, now = self.key(index), Touch(sys._getframe(1).f_lineno)
-        if key in self.written:
-            self.met(self.written[key], "writes", now, "reads", key)
-        self.read.setdefault(key, []).append(now)
+        place, now, touches = int(place), Touch(sys._getframe(1).f_lineno), self.touches
+        touches.since(block().phase)
+        if place in touches.written:
+            self.met(touches.written[place], "writes", now, "reads", place)
+        touches.read.setdefault(place, []).append(now)
         return value
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        before = self.cells[index]
+        before = np.array(self.cells[index])
         self.cells[index] = value
-        if isinstance(before, np.ndarray):
-            return
         self.watch.shared_writes += 1
-        if before == self.cells[index]:
+        changed = before != self.cells[index]
+        if not changed.any():
             return
-        key, now = self.key(index), Touch(sys._getframe(1).f_lineno)
-        for other in self.read.get(key, ()):
-            self.met(other, "reads", now, "writes", key)
-        if key in self.written:
-            self.met(self.written[key], "writes", now, "writes", key)
-        self.written[key] = now
+        now, touches = Touch(sys._getframe(1).f_lineno), self.touches
+        touches.since(block().phase)
+        for place in np.atleast_1d(self.places[index])[np.atleast_1d(changed)].tolist():
+            for other in touches.read.get(place, ()):
+                self.met(other, "reads", now, "writes", place)
+            if place in touches.written:
+                self.met(touches.written[place], "writes", now, "writes", place)
+            touches.written[place] = now
 
 
 # Launching

@@ -111,6 +111,32 @@ def tiles_without(out: Any, a: Any) -> None:
     out[thread.x] = total
 
 
+def rows(out: Any, a: Any) -> None:
+    """Rows of a shared array, as `cache[i][j]`, under a name of their own, and filled at once."""
+    cache = shared.array((3, 8), np.float64)
+    cache[0][thread.x] = a[thread.x]
+    row = cache[1]
+    row[thread.x] = 1.0
+    if thread.x == 0:
+        cache[2][:] = 2.0
+    syncthreads()
+    out[thread.x] = cache[0][7 - thread.x] + row[-1 - thread.x] + cache[2, 7 - thread.x]
+
+
+def rows_without(out: Any, a: Any) -> None:
+    cache = shared.array((3, 8), np.float64)
+    row = cache[1]
+    row[thread.x] = a[thread.x]
+    out[thread.x] = cache[1, 7 - thread.x]
+
+
+def rows_at_once_without(out: Any, a: Any) -> None:
+    cache = shared.array((3, 8), np.float64)
+    if thread.x == 0:
+        cache[1][:] = a[0]
+    out[thread.x] = cache[1][7 - thread.x]
+
+
 def shifted_without(out: Any, a: Any) -> None:
     """Right when threads run forwards, wrong when they run backwards."""
     cache = shared.array(8, np.float64)
@@ -160,7 +186,9 @@ def test_threads_and_blocks_run_in_the_order_that_is_asked_for() -> None:
     assert came == forward + reverse + interleaved
 
 
-@pytest.mark.parametrize("kernel", [turned_without, tree_without, tiles_without])
+@pytest.mark.parametrize(
+    "kernel", [turned_without, tree_without, tiles_without, rows_without, rows_at_once_without]
+)
 def test_two_threads_that_meet_in_a_cell_are_told_of(kernel) -> None:
     state.watch = watch = Watch()
     threads = 4 if kernel is tiles_without else 8
@@ -168,9 +196,10 @@ def test_two_threads_that_meet_in_a_cell_are_told_of(kernel) -> None:
     text = str(watch.races[0])
     assert "and no barrier stands between" in text
     assert f"of the shared array of line {kernel.__code__.co_firstlineno + 1} " in text
+    assert ("cell [1, " in text) == (kernel in (rows_without, rows_at_once_without))
 
 
-@pytest.mark.parametrize("kernel", [turned, tree, tiles])
+@pytest.mark.parametrize("kernel", [turned, tree, tiles, rows])
 def test_threads_that_a_barrier_keeps_apart_are_not(kernel) -> None:
     state.watch = watch = Watch()
     launch(kernel, 1, 4 if kernel is tiles else 8, [Cells(np.zeros(8), "out"), Cells(VALUES, "a")])
@@ -292,6 +321,29 @@ def test_a_place_outside_of_memory_is_told_with_the_thread() -> None:
         launch(kernel, 3, 4, [Cells(VALUES, "out"), Cells(VALUES, "a")])
     with pytest.raises(IndexError, match="writes cell -1 of out"):
         Cells(VALUES, "out")[-1] = 0.0
+
+
+def test_a_part_of_memory_is_memory_and_what_is_done_to_it_is_counted() -> None:
+    def kernel(out: Any, a: Any) -> None:
+        near, far = a[block.x * 4 :], out[block.x * 4 : block.x * 4 + 4]
+        far[::-1][thread.x] = near[thread.x] + len(far)
+
+    right = [12.0, 8.0, 6.0, 5.0, 132.0, 68.0, 36.0, 20.0]
+    assert ran(kernel, VALUES, 8, 2, 4) == dict.fromkeys(ORDERS, right)
+    out, a = Cells(np.zeros(8), "out"), Cells(VALUES, "a")
+    launch(kernel, 2, 4, [out, a])
+    assert out.writes == [1] * 8
+    assert (a.reads[0, 0, 0], a.most_reads()) == ([1] * 4 + [0] * 4, 1)
+
+
+def test_a_place_outside_of_a_part_is_told_with_the_cell_of_the_whole() -> None:
+    a = Cells(VALUES, "a")
+    with pytest.raises(IndexError, match="reads cell 8 of a, which has 8"):
+        a[4:][4]
+    with pytest.raises(IndexError, match="writes cell 3 of a, which lies outside of the part"):
+        a[4:][-1] = 0.0
+    with pytest.raises(TypeError, match=r"its index is one whole number, not 0\.5"):
+        a[1:][0.5]
 
 
 def test_a_block_has_at_most_1024_threads_and_a_kernel_launches_none() -> None:

@@ -245,6 +245,23 @@ def test_a_broken_test_has_its_own_outcome_and_is_not_tried_on_wrong_operators(
     assert notices.outcome is Outcome.BLOCKED
 
 
+@pytest.mark.parametrize("holder", ["", "class TestMul:\n    "])
+def test_a_fixture_gives_a_value_for_each_of_its_params(
+    holder: str, ready: Module, reference: Submission, box: Sandbox
+) -> None:
+    """That mul is not symmetric shows for the second one alone."""
+    body = f"""
+@pytest.fixture(params=[0.0, 2.5])
+def a(request):
+    return request.param
+
+{holder}def test_symmetric({"self, " if holder else ""}a):
+        assert mul(a, 3.0 * a) == mul(3.0 * a, a)
+"""
+    found = asked(ready, reference, box, with_test(body, reference))
+    assert [v.outcome for v in found] == [Outcome.PASSED] * 2
+
+
 def test_a_fixture_may_stand_in_conftest(
     ready: Module, reference: Submission, box: Sandbox
 ) -> None:

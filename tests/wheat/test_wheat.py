@@ -154,6 +154,29 @@ def test_the_view_that_a_course_gives_costs_no_point(banks, reference: Submissio
     assert lost(verdicts.values(), 0) == []
 
 
+def test_an_inverse_with_an_epsilon_costs_dropout_no_point(banks, reference: Submission, box) -> None:
+    """Some courses add 1e-6 to a denominator, and what dropout leaves may be divided by 1 - rate."""
+    files = dict(reference.files)
+    for name, own, other in (
+        ("minitorch/operators.py", "return 1.0 / x\n", "return 1.0 / (x + 1e-6)\n"),
+        (
+            "minitorch/nn.py",
+            "return input * (rand(input.shape, backend=input.backend) > rate)\n",
+            "kept = input * (rand(input.shape, backend=input.backend) > rate)\n"
+            "    return kept if rate == 1 else kept / (1 - rate)\n",
+        ),
+    ):
+        text = files[name].decode()
+        assert text.count(own) == 1
+        files[name] = text.replace(own, other).encode()
+    submission = msgspec.structs.replace(reference, files=files)
+    assignment, _ = banks.declared("module4")
+    dropped = [check.key for check in assignment.checks if "dropout" in check.title]
+    assert len(dropped) == 6
+    verdicts = Grading(banks.module("module4", dropped), submission, box).run()
+    assert lost(verdicts.values(), 0) == []
+
+
 def test_chance_refuses_right_work_less_than_once_in_a_million_times(banks) -> None:
     assignment, _ = banks.declared("module4")
     chance = [check.key for check in assignment.checks if check.compare == "binomial"]

@@ -269,10 +269,11 @@ class Nets(Fast):
 
     def dropout_survivors(self, shape: Sequence[int], rate: float, seed: int) -> list[float]:
         """The least and the greatest factor that cells which are not dropped are multiplied by. If all of
-        them are scaled so that the mean stays, by 1 / (1 - rate), that scale is taken out."""
+        them are scaled so that the mean stays, by 1 / (1 - rate), that scale is taken out. A course may add 1e-6
+        to the denominator."""
         factors = self.dropout(self.nonzero(shape, seed), rate)
         factors = factors[factors != 0.0]
-        if factors.size and (abs(factors * (1.0 - rate) - 1.0) < 1e-9).all():
+        if factors.size and (abs(factors * (1.0 - rate) - 1.0) < 1e-5).all():
             factors = factors * (1.0 - rate)
         return [float(factors.min()), float(factors.max())] if factors.size else []
 

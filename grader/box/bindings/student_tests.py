@@ -117,7 +117,8 @@ class Tests:
                 test = self.found[name] = self._imported(name)
             self.operators.called = []
             for arguments in given_by_marks(test):
-                test(**with_fixtures(test, arguments))
+                for given in with_fixtures(test, arguments):
+                    test(**given)
 
     def _imported(self, name: str) -> Any:
         place = self.place(name)
@@ -180,12 +181,17 @@ class Method:
     def __call__(self, /, **arguments: Any) -> None:
         cases = sys.modules.get("unittest")
         named = cases is not None and issubclass(self.holder, cases.TestCase)
-        instance = self.holder(self.name) if named else self.holder()
+        made = self.holder(self.name) if named else self.holder()
+        for given in with_fixtures(getattr(made, self.name), arguments):
+            self.once(self.holder(self.name) if named else self.holder(), given)
+
+    def once(self, instance: Any, arguments: dict[str, Any]) -> None:
+        """One run of the test."""
         method = getattr(instance, self.name)
         for name in ("setUpClass", "setup_class", "setUp", "setup_method"):
             self.around(instance, name, method)
         try:
-            method(**with_fixtures(method, arguments))
+            method(**arguments)
         finally:
             for name in ("tearDown", "teardown_method"):
                 self.around(instance, name, method)
@@ -248,19 +254,32 @@ def told(error: Exception) -> None:
         error.args = ("; ".join([*said, *notes[:1]]),)
 
 
-def with_fixtures(test: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a test, and what fixtures of its class, its file or `conftest.py` give for its other names."""
+def with_fixtures(test: Any, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The arguments of a test, and what fixtures of its class, its file or `conftest.py` give for its other names.
+
+    A fixture with several `params` gives a value for each of them: the test is run for every combination.
+    """
     try:
         names = [] if isinstance(test, Method) else [*inspect.signature(test).parameters]
     except (TypeError, ValueError):
         names = []
-    found = dict(arguments)
+    found = {}
     for name in names:
-        give = None if name in found else fixture_of(test, name)
+        give = None if name in arguments else fixture_of(test, name)
         if give is not None:
-            value = give(**with_fixtures(give, {}))
-            found[name] = next(value) if isinstance(value, types.GeneratorType) else value
-    return found
+            found[name] = [*values_of(give)]
+    for values in itertools.product(*found.values()):
+        yield arguments | dict(zip(found, values, strict=True))
+
+
+def values_of(give: Any) -> Iterator[Any]:
+    """What a fixture gives: once, or once for each of its `params`, which it finds in `request.param`."""
+    asked = "request" in inspect.signature(give).parameters
+    for param in getattr(give, "params", None) or [None]:
+        request = {"request": types.SimpleNamespace(param=param)} if asked else {}
+        for given in with_fixtures(give, request):
+            value = give(**given)
+            yield next(value) if isinstance(value, types.GeneratorType) else value
 
 
 def fixture_of(test: Any, name: str) -> Callable[..., Any] | None:
@@ -375,7 +394,7 @@ def pytest() -> types.ModuleType:
 
     def fixture(*args: Any, **options: Any) -> Any:
         def marked(function: Any) -> Any:
-            function.is_fixture = True
+            function.is_fixture, function.params = True, options.get("params")
             return function
 
         return marked(args[0]) if args and callable(args[0]) else marked
