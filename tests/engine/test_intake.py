@@ -417,14 +417,17 @@ def test_files_that_lie_too_deep_are_refused(tmp_path: Path) -> None:
 def test_folders_in_folders_without_end_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "s", {"work/__init__.py": WORK})
     at = os.open(tmp_path / "s" / "work", os.O_RDONLY | os.O_DIRECTORY)
-    for _ in range(1200):  # deeper than Python's own walk can follow
-        os.mkdir("d", dir_fd=at)
-        below = os.open("d", os.O_RDONLY | os.O_DIRECTORY, dir_fd=at)
+    try:
+        for _ in range(1200):  # deeper than Python's own walk can follow
+            os.mkdir("d", dir_fd=at)
+            below = os.open("d", os.O_RDONLY | os.O_DIRECTORY, dir_fd=at)
+            os.close(at)
+            at = below
+        said = refused(tmp_path / "s")
+    finally:
         os.close(at)
-        at = below
-    os.close(at)
-    assert "more than 100 deep" in refused(tmp_path / "s")
-    subprocess.run(["rm", "-r", tmp_path / "s"], check=True)
+        subprocess.run(["rm", "-r", tmp_path / "s"], check=True)
+    assert "more than 100 deep" in said
 
 
 def test_many_long_names_are_compared_quickly(tmp_path: Path) -> None:
