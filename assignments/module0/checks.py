@@ -31,6 +31,8 @@ operators = task("0.1")
 ANY = eighths()
 # Equal, nearly equal, or neither: an equality with a tolerance shows on the near misses.
 GAPS = choices(0.0, 1.0, -1.0, 0.0, 2.0**-8, -(2.0**-8), 2.0**-40, 3.5, -2.5)
+# Less than 0.01 by a little, and more by a little: an exact number each, so that it stays as it is in a sum.
+JUST_CLOSE, JUST_NOT = 5 * 2.0**-9, 21 * 2.0**-11
 
 
 @st.composite
@@ -52,13 +54,14 @@ for name, domain, weight in [
 operators.check(
     questions.two_arguments,
     near(choices(0.0, 2.0**-7, -(2.0**-7), 2.0**-6, -(2.0**-6), 0.5, -2.0)),
-    edges=[{"x": 100.0, "y": 100.5}, {"x": 0.0, "y": 2.0**-7}],
+    edges=[{"x": 100.0, "y": 100.5}, {"x": 0.0, "y": 2.0**-7}, {"x": 1.0, "y": -1.0}]
+    + [{"x": 0.0, "y": gap} for gap in (JUST_CLOSE, -JUST_CLOSE, JUST_NOT, -JUST_NOT)],
     function="is_close",
     title="is_close of two numbers: less than 0.01 apart",
     weight=3,
 )
 # Next to the corner of relu, where a threshold in the wrong place shows.
-CORNERS = {"relu": [{"x": -0.125}, {"x": 0.125}]}
+CORNERS = {"relu": [{"x": -0.125}, {"x": 0.125}, {"x": -(2.0**-10)}, {"x": 2.0**-10}]}
 for name, domain, weight, room in [
     ("id", ANY, 1, None),
     ("neg", ANY, 2, None),
@@ -93,6 +96,7 @@ for name, domain, room in [
     operators.check(
         questions.back,
         case(x=domain, d=upstreams()),
+        edges=[corner | {"d": -2.0} for corner in CORNERS.get(name.removesuffix("_back"), ())],
         function=name,
         weight=3,
         tolerance=room,
@@ -347,6 +351,14 @@ for question, weight in ((questions.named, 5), (questions.listed, 3)):
         weight=weight,
         edges=[{"tree": SIBLINGS}, {"tree": chain("a", "b", "layer")}, {"tree": leaf()}],
     )
+modules.check(
+    questions.named_again,
+    case(tree=trees(2), value=choices(5.0, 6.0, 7.0)),
+    edges=[{"tree": SIBLINGS, "value": 5.0}],
+    weight=1,
+    after=["named_parameters lists every parameter of the tree by its path"],
+    hint="Begin a new list in every call, and keep none from one call to the next.",
+)
 modules.check(
     questions.themselves,
     case(tree=trees(2), step=choices(1.0, 2.0, -1.0)),

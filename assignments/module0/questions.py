@@ -236,6 +236,11 @@ def named(subject, tree):
     return subject.named_parameters(tree)
 
 
+def named_again(subject, tree, value):
+    "named_parameters lists the tree as it is now, when it is asked again"
+    return subject.named_again(tree, "late", value)
+
+
 def listed(subject, tree):
     "parameters lists every parameter of the tree"
     return subject.parameters(tree)

@@ -9,8 +9,9 @@ module = Kind("module0", "minitorch/module.py")
 tests = Kind("module0", "tests/test_operators.py")
 
 FAR = "sigmoid of numbers far from 0"
-NAMED, LISTED = "named_parameters lists", "parameters lists"
+NAMED, LISTED = "named_parameters lists every", "parameters lists"
 THEMSELVES = "What parameters lists"
+LATER = "named_parameters lists the tree as it is now"
 TRAIN, EVAL = "train() switches", "eval() switches"
 RIGHT = "passes on right operators"
 RANGE, MIRROR = "notices a sigmoid outside", "notices where 1 - sigmoid(x)"
@@ -123,6 +124,24 @@ MISTAKES = [
         "is_close of two numbers",
     ),
     operators(
+        "is_close has a tolerance of 0.015",
+        "abs(x - y) < 1e-2",
+        "abs(x - y) < 1.5e-2",
+        "is_close of two numbers",
+    ),
+    operators(
+        "is_close has a tolerance of 0.008",
+        "abs(x - y) < 1e-2",
+        "abs(x - y) < 8e-3",
+        "is_close of two numbers",
+    ),
+    operators(
+        "is_close compares absolute values",
+        "abs(x - y) < 1e-2",
+        "abs(abs(x) - abs(y)) < 1e-2",
+        "is_close of two numbers",
+    ),
+    operators(
         "sigmoid overflows far below 0",
         STABLE,
         "    return 1.0 / (1.0 + math.exp(-x))\n",
@@ -152,6 +171,18 @@ MISTAKES = [
         "    return x if x > 0 else 0.0\n",
         "    return x if x > -0.5 else 0.0\n",
         "relu of a number",
+    ),
+    operators(
+        "relu drops small positive numbers",
+        "    return x if x > 0 else 0.0\n",
+        "    return x if x > 0.1 else 0.0\n",
+        "relu of a number",
+    ),
+    operators(
+        "relu_back is 0 for small positive numbers",
+        "    return d if x > 0 else 0.0\n",
+        "    return d if x > 0.1 else 0.0\n",
+        "relu_back",
     ),
     operators("relu is leaky", "x if x > 0 else 0.0\n", "x if x > 0 else 0.01 * x\n", "relu of a"),
     operators("log has base 10", "math.log(x)", "math.log10(x)", "log of a number"),
@@ -493,6 +524,20 @@ MISTAKES = [
         "        self._parameters['extra'] = Parameter(0.0)\n"
         "        named.append(('extra', self._parameters['extra']))\n        for child_name",
         NAMED,
+    ),
+    module(
+        "named_parameters goes on with the list of its last call",
+        OWN,
+        "        named = self.__dict__.setdefault('_named', [])\n"
+        "        named += self._parameters.items()\n",
+        LATER,
+    ),
+    module(
+        "named_parameters keeps what it found in its first call",
+        OWN,
+        "        if '_named' in self.__dict__:\n            return self._named\n"
+        "        named = self.__dict__['_named'] = list(self._parameters.items())\n",
+        LATER,
     ),
     module(
         "parameters are copies",

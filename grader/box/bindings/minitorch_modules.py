@@ -207,7 +207,10 @@ class Modules(MiniTorch):
         """`named_parameters()` of a tree as pairs of name and value, in the order of the names. A list,
         any other iterable of pairs, or a dict."""
         root = self.tree(spec)[ROOT]
-        returned = self.method(root, "named_parameters")()
+        return self.pairs(self.method(root, "named_parameters")())
+
+    def pairs(self, returned: Any) -> list[list[Any]]:
+        """What `named_parameters()` returned, as pairs of name and value in the order of the names."""
         if issubclass(type(returned), dict):
             returned = dict.items(returned)
         pairs: list[list[Any]] = []
@@ -222,6 +225,14 @@ class Modules(MiniTorch):
             if len(pairs) > MAX_ITEMS:
                 raise ValueError(f"more than {MAX_ITEMS} parameters")
         return sorted(pairs, key=repr)
+
+    def named_again(self, spec: Tree, name: str, value: float) -> list[list[Any]]:
+        """`named_parameters()` of a tree that was asked before, and has got one more parameter at its root."""
+        root = self.tree(spec)[ROOT]
+        for _ in range(2):
+            self.pairs(self.method(root, "named_parameters")())
+        setattr(root, name, self.get("module.Parameter")(value))
+        return self.pairs(self.method(root, "named_parameters")())
 
     def parameters(self, spec: Tree) -> list[Any]:
         """`parameters()` of a tree as their values, in order."""

@@ -57,6 +57,13 @@ class Script(minitorch_script.Script):
         self.tree(spec)
         self.lines.append("print(list(root.named_parameters()))")
 
+    def named_again(self, spec: dict[str, Any], name: str, value: float) -> None:
+        self.imported("minitorch.module", "Parameter")
+        self.tree(spec)
+        self.lines.append("_ = [list(root.named_parameters()) for _ in range(2)]")
+        self.lines.append(f"root.{name} = Parameter({value!r})")
+        self.lines.append("print(list(root.named_parameters()))")
+
     def parameters(self, spec: dict[str, Any]) -> None:
         self.tree(spec)
         self.lines.append("print(list(root.parameters()))")
