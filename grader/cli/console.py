@@ -11,7 +11,6 @@ import math
 import os
 import sys
 import time
-import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,26 +111,16 @@ def terminal_width() -> int:
 
 def columns(text: str) -> int:
     """How many columns of a terminal a line takes: Chinese letters and emoji have two, marks that join a letter none."""
-    return sum(map(_columns, text))
+    from rich.cells import cell_len
 
-
-def _columns(letter: str) -> int:
-    if unicodedata.combining(letter) or unicodedata.category(letter) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+    return cell_len(text)
 
 
 def fitting(text: str, width: int) -> str:
     """As much of a line as fits into so many columns."""
-    if columns(text) <= width:
-        return text
-    room, kept = width, 0
-    for letter in text:
-        room -= _columns(letter)
-        if room < 0:
-            break
-        kept += 1
-    return text[:kept]
+    from rich.cells import set_cell_size
+
+    return text if columns(text) <= width else set_cell_size(text, width).rstrip()
 
 
 def use_colour(choice: str, stream: Any) -> bool:
