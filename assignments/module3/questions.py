@@ -157,15 +157,15 @@ def cuda_zip(subject, a, a_order, b, b_order, shape, out_order, turns):
 
 
 def cuda_map_facts(subject, a):
-    "tensor_map: threads beyond the last cell do nothing"
+    "tensor_map: threads beyond the last cell do nothing, and none disturbs another"
     function = CUDA_FUNCTIONS["2x + 1"]
-    return subject.cuda_facts("tensor_map", function, [a], demands=["writes"])
+    return subject.cuda_facts("tensor_map", function, [a], demands=["writes", "barriers"])
 
 
 def cuda_zip_facts(subject, a, b):
-    "tensor_zip: threads beyond the last cell do nothing"
+    "tensor_zip: threads beyond the last cell do nothing, and none disturbs another"
     function = CUDA_FUNCTIONS["x - 2y"]
-    return subject.cuda_facts("tensor_zip", function, [a, b], demands=["writes"])
+    return subject.cuda_facts("tensor_zip", function, [a, b], demands=["writes", "barriers"])
 
 
 def cuda_sum_practice(subject, a, turns):

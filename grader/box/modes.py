@@ -11,6 +11,7 @@ import importlib
 import os
 import site
 import sys
+from typing import Any
 
 PLAIN = ""
 PYTHON = "python"
@@ -44,6 +45,8 @@ def prepare(mode: str) -> None:
         setattr(config, name, value)
         # numba reads its part of the environment again whenever it compiles.
         os.environ[f"NUMBA_{name.removeprefix('NUMBA_')}"] = str(value)
+    if mode in UNCOMPILED:
+        keep_py_func()
     if mode == COMPILED:
         # numba has copied the number of threads, twice, when it was imported.
         from numba.np.ufunc import parallel
@@ -56,6 +59,26 @@ def prepare(mode: str) -> None:
         simulator.install()
     elif mode in (PTX, GPU):
         find_compiler()
+
+
+def keep_py_func() -> None:
+    """Gives a function that numba leaves as it is the attribute `py_func`, which it has where numba compiles it."""
+    decorators: Any = importlib.import_module("numba.core.decorators")
+    given = decorators._jit
+
+    def _jit(*args: Any, **options: Any) -> Any:
+        decorate = given(*args, **options)
+
+        def decorated(function: Any) -> Any:
+            made = decorate(function)
+            if made is function:
+                with contextlib.suppress(AttributeError):
+                    made.py_func = made
+            return made
+
+        return decorated
+
+    decorators._jit = _jit
 
 
 def find_compiler() -> None:

@@ -49,41 +49,33 @@ class BarrierError(RuntimeError):
 
 
 class Race:
-    """Two threads that touch a cell of shared memory with no barrier in between, one of them writing.
+    """Two threads that touch a cell of memory with no barrier in between, one of them writing.
 
-    first, then: the threads, and whether each `reads` or `writes`; made: the line that made the array.
+    first, then: what the two do; cell: which one, and of which array.
     """
 
-    __slots__ = ("cell", "first", "first_does", "lines", "made", "then", "then_does")
+    __slots__ = ("cell", "first", "then")
 
-    def __init__(
-        self,
-        first: int,
-        first_does: str,
-        then: int,
-        then_does: str,
-        cell: str,
-        made: int,
-        lines: tuple[int, int],
-    ) -> None:
-        self.first, self.first_does = first, first_does
-        self.then, self.then_does = then, then_does
-        self.cell = cell
-        self.made = made
-        self.lines = lines
+    def __init__(self, first: Touch, then: Touch, cell: str) -> None:
+        self.first, self.then, self.cell = first, then, cell
 
     def __str__(self) -> str:
+        first, then = self.first, self.then
+        who = f"thread {first.thread.number}"
+        between = "no barrier stands between"
+        if first.block is not then.block:
+            who += f" of block {first.block.number}"
+            between = "no barrier holds for two blocks"
         return (
-            f"thread {self.then} {self.then_does} cell {self.cell} of the shared array of line {self.made} "
-            f"(line {self.lines[1]}), which thread {self.first} {self.first_does} (line {self.lines[0]}), "
-            "and no barrier stands between"
+            f"thread {then.thread.number} {then.does} cell {self.cell} (line {then.line}), which {who} "
+            f"{first.does} (line {first.line}), and {between}"
         )
 
 
 class Watch:
     """What is seen of the launches while it is set as `watch`.
 
-    shared: whether shared memory was made, written and read; races: see `Race`; left_early: how many
+    shared_made, shared_reads, shared_writes: how often shared memory was; races: see `Race`; left_early: how many
     threads at most ended while others of their block waited at a barrier.
     """
 
@@ -95,11 +87,22 @@ class Watch:
         self.left_early = 0
         self.barriers = 0
 
+    def met(self, first: Touch, then: Touch, cell: str) -> None:
+        """Notes a race of two touches of one cell, if no barrier stands between them. cell: its name."""
+        if first.thread is then.thread or (first.atomic and then.atomic):
+            return
+        same_warp = first.block is then.block and first.warp == then.warp
+        if same_warp and first.warp_phase != then.warp_phase:
+            return
+        if len(self.races) < MAX_RACES:
+            self.races.append(Race(first, then, cell))
+
 
 class Cells:
     """Global memory of one dimension as kernels see it. A place outside of it raises IndexError.
 
-    reads: how often each cell was read, by block; writes: how often it was written, by all blocks.
+    reads: how often each cell was read, by block; writes: how often it was written, by all blocks;
+    writers: the threads that wrote. While a watch is set, it is told of threads that meet in a cell.
     """
 
     def __init__(self, values: Any, name: str) -> None:
@@ -111,6 +114,9 @@ class Cells:
         self.dtype = np.dtype(np.float64)
         self.reads: dict[tuple[int, ...], list[int]] = {}
         self.writes = [0] * self.size
+        self.writers: set[Thread] = set()
+        self.written: dict[int, Touch] = {}
+        self.seen: dict[int, list[Touch]] = {}
 
     def __len__(self) -> int:
         return self.size
@@ -148,15 +154,39 @@ class Cells:
         if reads is None:
             reads = self.reads[block] = [0] * self.size
         reads[at] += 1
+        if state.watch is not None:
+            now = Touch("reads", outside())
+            if at in self.written:
+                self.met(self.written[at], now, at)
+            self.seen.setdefault(at, []).append(now)
         return self.values[at]
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.write(self.place(index, "writes"), value)
+        if isinstance(index, slice):
+            self[index].fill(value)
+        else:
+            self.write(self.place(index, "writes"), value)
 
     def write(self, at: int, value: Any) -> None:
         """Fills a cell; that it is written is counted."""
         self.writes[at] += 1
-        self.values[at] = float(value)
+        before, self.values[at] = self.values[at], float(value)
+        if state.watch is not None:
+            now = Touch("writes", outside())
+            self.writers.add(now.thread)
+            if self.values[at] != before:
+                for other in self.seen.pop(at, ()):
+                    self.met(other, now, at)
+                if at in self.written:
+                    self.met(self.written[at], now, at)
+            # Also where it writes what is there: then it need not wait for the other.
+            self.written[at] = now
+
+    def met(self, first: Touch, then: Touch, at: int) -> None:
+        """Tells the watch of two threads in one cell, if no barrier of their block stands between."""
+        assert state.watch is not None
+        if first.block is not then.block or first.phase == then.phase:
+            state.watch.met(first, then, f"{at} of {self.name}")
 
     def most_reads(self) -> int:
         """How often a block read one and the same cell, at most."""
@@ -183,7 +213,18 @@ class Part:
         return self.whole.read(self.whole.place(index, "reads", self.places))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.whole.write(self.whole.place(index, "writes", self.places), value)
+        if isinstance(index, slice):
+            self[index].fill(value)
+        else:
+            self.whole.write(self.whole.place(index, "writes", self.places), value)
+
+    def fill(self, value: Any) -> None:
+        """Writes a number into every cell, or as many numbers as there are cells."""
+        given = list(value) if hasattr(value, "__len__") else [value] * self.size
+        if len(given) != self.size:
+            raise ValueError(f"{len(given)} numbers for {self.size} cells of {self.whole.name}")
+        for at, number in zip(self.places, given, strict=True):
+            self.whole.write(at, number)
 
 
 class Thread:
@@ -222,6 +263,7 @@ class Block:
         self.sides = sides
         self.order = order
         self.phase = 0
+        self.number = index[0] + grid[0] * (index[1] + grid[1] * index[2])
         self.arrays: dict[Site, Any] = {}
         self.votes: dict[int, list[bool]] = {}
         places = [
@@ -527,15 +569,31 @@ class Shared:
 
 
 class Touch:
-    """That the thread which runs reads or writes a cell, in which line, and whether as an atomic operation."""
+    """That the thread which runs reads or writes a cell, in which line, and whether as an atomic operation.
 
-    __slots__ = ("atomic", "line", "thread", "warp_phase")
+    phase, warp_phase: how many barriers of its block, and of its warp, came before.
+    """
 
-    def __init__(self, line: int) -> None:
-        self.thread = block().running
+    __slots__ = ("atomic", "block", "does", "line", "phase", "thread", "warp", "warp_phase")
+
+    def __init__(self, does: str, line: int) -> None:
+        self.does = does
+        self.block = block()
+        self.thread = self.block.running
+        self.phase = self.block.phase
+        self.warp = self.thread.number // WARP
         self.warp_phase = self.thread.warp_phase
         self.atomic = state.atomic > 0
         self.line = state.atomic or line
+
+
+def outside() -> int:
+    """The line of the kernel, or of a function that it calls, from which code of this file was called."""
+    frame = sys._getframe()
+    here = frame.f_code.co_filename
+    while frame.f_code.co_filename == here and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_lineno
 
 
 class Touches:
@@ -585,21 +643,11 @@ class WatchedArray:
     def __len__(self) -> int:
         return len(self.cells)
 
-    def met(self, other: Touch, does: str, now: Touch, now_does: str, place: int) -> None:
-        """Notes a race with what another thread did, if no barrier of the warp stands between."""
-        thread, me = other.thread, now.thread
-        same_warp = thread.number // WARP == me.number // WARP
-        if thread is me or (other.atomic and now.atomic):
-            return
-        if same_warp and other.warp_phase != now.warp_phase:
-            return
-        if len(self.watch.races) < MAX_RACES:
-            index = [int(i) for i in np.unravel_index(place, self.whole)]
-            cell = str(index if len(index) > 1 else index[0])
-            lines = other.line, now.line
-            self.watch.races.append(
-                Race(thread.number, does, me.number, now_does, cell, self.made, lines)
-            )
+    def met(self, first: Touch, then: Touch, place: int) -> None:
+        """Tells the watch of two threads in one cell."""
+        index = [int(i) for i in np.unravel_index(place, self.whole)]
+        cell = str(index if len(index) > 1 else index[0])
+        self.watch.met(first, then, f"{cell} of the shared array of line {self.made}")
 
     def __getitem__(self, index: Any) -> Any:
         value, place = self.cells[index], self.places[index]
@@ -607,10 +655,10 @@ class WatchedArray:
             part = self.whole, place, self.touches
             return WatchedArray(value, self.watch, self.made, part)
         self.watch.shared_reads += 1
-        place, now, touches = int(place), Touch(sys._getframe(1).f_lineno), self.touches
-        touches.since(block().phase)
+        place, now, touches = int(place), Touch("reads", outside()), self.touches
+        touches.since(now.phase)
         if place in touches.written:
-            self.met(touches.written[place], "writes", now, "reads", place)
+            self.met(touches.written[place], now, place)
         touches.read.setdefault(place, []).append(now)
         return value
 
@@ -621,13 +669,13 @@ class WatchedArray:
         changed = before != self.cells[index]
         if not changed.any():
             return
-        now, touches = Touch(sys._getframe(1).f_lineno), self.touches
-        touches.since(block().phase)
+        now, touches = Touch("writes", outside()), self.touches
+        touches.since(now.phase)
         for place in np.atleast_1d(self.places[index])[np.atleast_1d(changed)].tolist():
             for other in touches.read.get(place, ()):
-                self.met(other, "reads", now, "writes", place)
+                self.met(other, now, place)
             if place in touches.written:
-                self.met(touches.written[place], "writes", now, "writes", place)
+                self.met(touches.written[place], now, place)
             touches.written[place] = now
 
 

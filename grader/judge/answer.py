@@ -5,6 +5,7 @@ Nothing here asks a question or knows a grading.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,9 @@ _KINDS = {
 # To read one that is longer would take our own time, at no cost to the submission.
 READ_ANYHOW = 1 << 15
 MOST_TIMES = 20
+FILE = re.compile(
+    r"\w[\w/-]*\.py\b"
+)  # a name that a sentence begins with: it keeps its small letter
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -90,7 +94,7 @@ def fact_of(fault: Fault) -> str:
     said = observed.get(path) if isinstance(observed, dict) else None
     if type(said) is str and said.startswith("no: "):
         text = wire.clean(said[4:], 1000)
-        return text[:1].upper() + text[1:]
+        return text if FILE.match(text) else text[:1].upper() + text[1:]
     return reason_of(fault)
 
 

@@ -482,6 +482,25 @@ MISTAKES = [
         parallel("matrix_multiply"),
     ),
     plain(
+        "map's parallel loop clears an index, and the one that works is a range",
+        MAP_LOOP,
+        """\
+        out_index = np.zeros(MAX_DIMS, dtype=np.int32)
+        in_index = np.zeros(MAX_DIMS, dtype=np.int32)
+        for d in prange(len(out_shape)):
+            out_index[d] = 0
+        for i in range(len(out)):
+""",
+        parallel("map"),
+    ),
+    plain(
+        "the product's parallel loop has one iteration",
+        MATMUL_LOOP,
+        "    for _ in prange(1):\n     for n in range(out_shape[0]):\n"
+        + MATMUL_LOOP.split("\n", 1)[1],
+        parallel("matrix_multiply"),
+    ),
+    plain(
         "all iterations of map share their indices",
         MAP_LOOP,
         """\

@@ -136,6 +136,30 @@ MISTAKES = [
         GUARDED_MAP.replace("ordinal < out_size", "ordinal < len(in_storage)"),
         MAP,
     ),
+    cuda(
+        "map: the threads of a block share one index",
+        GUARDED_MAP,
+        GUARDED_MAP.replace("local", "shared"),
+        MAP_BEYOND,
+    ),
+    cuda(
+        "map: one thread goes through all cells",
+        """\
+        if ordinal < out_size:
+            to_index(ordinal, out_shape, out_index)
+            broadcast_index(out_index, out_shape, in_shape, in_index)
+            x = in_storage[index_to_position(in_index, in_strides)]
+            %s"""
+        % MAP_STORE,
+        """\
+        for ordinal in range(out_size if ordinal == 0 else 0):
+            to_index(ordinal, out_shape, out_index)
+            broadcast_index(out_index, out_shape, in_shape, in_index)
+            x = in_storage[index_to_position(in_index, in_strides)]
+            %s"""
+        % MAP_STORE,
+        MAP_BEYOND,
+    ),
     # zip
     cuda(
         "zip: there is no guard",
@@ -216,6 +240,19 @@ MISTAKES = [
         SUM_FACTS,
     ),
     cuda(
+        "sum: shared memory is touched, and no more",
+        SUM_TREE,
+        """\
+    cache[place] = 0.0
+    if place == 0:
+        total = cache[place]
+        for k in range(i, min(i + THREADS_PER_BLOCK, size)):
+            total += a[k]
+        out[cuda.blockIdx.x] = total
+""",
+        SUM_FACTS,
+    ),
+    cuda(
         "sum: every block sums the first 32",
         "    i = cuda.blockIdx.x * THREADS_PER_BLOCK + place\n    cache",
         "    i = place\n    cache",
@@ -288,6 +325,13 @@ MISTAKES = [
         "        place = cuda.threadIdx.x\n        to_index(",
         "        place = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x\n        to_index(",
         FOLD,
+    ),
+    cuda(
+        "reduce: all threads add to the output at once",
+        "        if place == 0:\n            out[out_position] = cache[0]\n",
+        "        if place == 0:\n            out[out_position] = reduce_value\n        cuda.syncthreads()\n"
+        "        if place < 2:\n            out[out_position] = fn(out[out_position], cache[0] / 2.0)\n",
+        FOLD_FACTS,
     ),
     cuda(
         "reduce: one thread folds all of it, in global memory",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.box.bindings.loops import Shared, shared
+from grader.box.bindings.loops import Shared, leaves_something, outermost, shared
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -242,3 +242,90 @@ def test_nothing_is_found_in_right_kernels(path: Path) -> None:
     assert [shared(function, functions.get) for function in functions.values()] == [
         [] for _ in functions
     ]
+    found = [(f, loop) for f in functions.values() for loop in outermost(f.body)]
+    assert all(leaves_something(loop, f, functions.get) for f, loop in found)
+
+
+def worked(text: str) -> list[bool]:
+    """Whether something is left of each parallel loop of the last function of a text."""
+    tree = ast.parse(textwrap.dedent(text))
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    last = list(functions.values())[-1]
+    return [leaves_something(loop, last, functions.get) for loop in outermost(last.body)]
+
+
+IDLE = {
+    "it clears an index": """
+        def kernel(out, out_shape):
+            index, other = np.zeros(MAX_DIMS), out_shape.copy()
+            for d in prange(len(out_shape)):
+                index[d], other[d] = 0, 1
+    """,
+    "it has one iteration": """
+        def kernel(out, out_shape):
+            for once in prange(1):
+                for i in range(len(out)):
+                    out[i] = 1.0
+    """,
+    "it fills an index of each iteration's own": """
+        def kernel(out, out_shape):
+            for i in prange(len(out)):
+                index = np.empty(len(out))
+                to_index(i, out_shape, index)
+                at = index_to_position(index, out_shape)
+    """,
+}
+BUSY = {
+    "a part of the output has a name": """
+        def kernel(out, n):
+            for i in prange(n):
+                row = out[i]
+                row[0] = 1.0
+    """,
+    "it fills a buffer that is used later": """
+        def kernel(out, n):
+            buffer = np.zeros(len(out))
+            for i in prange(n):
+                buffer[i] = 1.0
+    """,
+    "a function fills the output": """
+        def fill(i, where):
+            where[i] = 1.0
+
+        def kernel(out, n):
+            for i in prange(n):
+                fill(i, out)
+    """,
+    "a function fills it that nobody knows": """
+        def kernel(out, n):
+            for i in prange(n):
+                unknown(i, out)
+    """,
+    "a method does": """
+        def kernel(out, n):
+            for i in prange(n):
+                out.itemset(i, 1.0)
+    """,
+    "it makes a sum": """
+        def kernel(out, n):
+            total = 0.0
+            for i in prange(n):
+                total += i
+            out[0] = total
+    """,
+    "as many iterations as there are batches, of which there may be one": """
+        def kernel(out, out_shape):
+            for n in prange(out_shape[0]):
+                out[n] += 1.0
+    """,
+}
+
+
+@pytest.mark.parametrize("text", IDLE.values(), ids=IDLE)
+def test_a_parallel_loop_of_which_nothing_is_left_is_idle(text: str) -> None:
+    assert worked(text) == [False]
+
+
+@pytest.mark.parametrize("text", BUSY.values(), ids=BUSY)
+def test_a_parallel_loop_that_may_work_is_not(text: str) -> None:
+    assert worked(text) == [True]

@@ -123,6 +123,21 @@ def test_what_is_told_beside_the_facts_stays_beside_a_wrong_one(kernels, tmp_pat
     assert found["double is"].remark == "It was imported in the mode 'compiled'."
 
 
+def test_a_sentence_that_begins_with_a_file_keeps_its_name(kernels, tmp_path: Path) -> None:
+    says = QUESTIONS.replace('f"no: it is a {type(kernel).__name__}"', '"no: work.py, line 3"')
+    course = make_course(tmp_path / "c", {**FILES, "assignments/sums/questions.py": says})
+    found = grade_files(course, tmp_path / "s", {"work.py": "def double(x): return 2.0 * x"})
+    assert found["double is"].reason == "work.py, line 3"
+
+
+def test_the_function_behind_a_kernel_is_there_where_nothing_is_compiled(
+    kernels, tmp_path: Path
+) -> None:
+    code = REFERENCE + "\n\nplain = double.py_func\n"
+    found = grade_files(kernels, tmp_path / "s", {"work.py": code})
+    assert set(found.outcomes.values()) == {"passed"}
+
+
 def test_an_unknown_mode_is_told(tmp_path: Path) -> None:
     wrong = CHECKS.replace('on="simulator"', 'on="simulater"')
     course = make_course(tmp_path, {**FILES, "assignments/sums/checks.py": wrong})

@@ -208,6 +208,74 @@ def test_threads_that_a_barrier_keeps_apart_are_not(kernel) -> None:
     assert watch.shared_reads > 0 < watch.shared_writes
 
 
+def added_by_all(out: Any, a: Any) -> None:
+    out[0] += a[thread.x]
+
+
+def written_by_all(out: Any, a: Any) -> None:
+    out[block.x] = a[thread.x]
+
+
+def read_before_it_is_there(out: Any, a: Any) -> None:
+    if thread.x == 0:
+        out[0] = 1.0
+    out[1 + thread.x] = out[0]
+
+
+def handed_on(out: Any, a: Any) -> None:
+    if thread.x == 0:
+        out[0] = 1.0
+    syncthreads()
+    out[1 + thread.x] = out[0]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "blocks", "says"),
+    [
+        (
+            added_by_all,
+            1,
+            "thread 1 reads cell 0 of out (line {0}), which thread 0 writes (line {0})",
+        ),
+        (written_by_all, 1, "thread 1 writes cell 0 of out (line {0}), which thread 0 writes"),
+        (read_before_it_is_there, 1, "thread 1 reads cell 0 of out (line {2})"),
+        (handed_on, 1, None),
+        (handed_on, 2, None),
+        (lambda out, a: added_by_all(out[block.x :], a) if thread.x == 0 else None, 2, None),
+    ],
+)
+def test_threads_that_meet_in_a_cell_of_the_output_are_told_of(kernel, blocks, says) -> None:
+    state.watch = watch = Watch()
+    launch(kernel, blocks, 4, [Cells(np.zeros(8), "out"), Cells(VALUES, "a")])
+    if says is None:
+        assert watch.races == []
+    else:
+        first = kernel.__code__.co_firstlineno + 1
+        assert says.format(first, first + 1, first + 2) in str(watch.races[0])
+        assert str(watch.races[0]).endswith("and no barrier stands between")
+
+
+def test_no_barrier_keeps_two_blocks_apart() -> None:
+    def kernel(out: Any, a: Any) -> None:
+        syncthreads()
+        if thread.x == block.x:
+            out[0] += a[block.x]
+
+    state.watch = watch = Watch()
+    launch(kernel, 2, 4, [Cells(np.zeros(8), "out"), Cells(VALUES, "a")])
+    assert "which thread 0 of block 0 writes" in str(watch.races[0])
+    assert str(watch.races[0]).endswith("and no barrier holds for two blocks")
+
+
+def test_a_part_of_the_output_is_filled_at_once() -> None:
+    def kernel(out: Any, a: Any) -> None:
+        if thread.x == 0:
+            out[2:5] = 7.0
+            out[5:][1:] = a[:2]
+
+    assert ran(kernel, VALUES, 8, 1, 2)["forward"] == [0, 0, 7, 7, 7, 0, *VALUES[:2]]
+
+
 def test_writing_what_is_there_already_and_adding_atomically_are_no_races() -> None:
     class Given:
         def add(self, array: Any, index: int, value: float) -> None:

@@ -15,6 +15,12 @@ from typing import NamedTuple
 # Functions of the course that fill the array at that place of their arguments.
 WRITERS = {"to_index": 2, "broadcast_index": 3}
 FILLED = "out_index"  # what it is called there
+MAKERS = {"zeros", "empty", "ones", "full", "zeros_like", "empty_like", "array", "copy"}
+# Those that write into no array that they are given.
+READERS = {*MAKERS, "len", "range", "prange", "int", "float", "min", "max", "abs"}
+READERS |= {"index_to_position", "array_equal"}
+MODULES = ("np", "numpy", "math", "numba")
+MAX_INDEX = 64
 # What is the same in every iteration, whatever the array holds then.
 SIZES = ("size", "shape", "ndim", "strides", "dtype")
 THREAD = ("get_thread_id", "_get_thread_id")
@@ -58,6 +64,74 @@ def shared(function: ast.FunctionDef, find: Find = nothing) -> list[Shared]:
             if store.name not in private and not store.varies:
                 found.append(Shared(loop.lineno, store.line, store.name, store.adds))
     return found
+
+
+def leaves_something(loop: ast.For, function: ast.FunctionDef, find: Find = nothing) -> bool:
+    """Whether anything of a function's parallel loop is left when it has ended.
+
+    False only where it surely does nothing: it has one iteration at most, or it adds to no number, and all that
+    it writes is an index, or made anew in each iteration. find: as in `shared`.
+    """
+    ends = loop.iter.args if isinstance(loop.iter, ast.Call) else []
+    if len(ends) == 1 and isinstance(ends[0], ast.Constant) and ends[0].value in (0, 1):
+        return False
+    lost = made(loop.body, every=True) | made(function.body, every=False)
+    for node in walk(loop.body):
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.AugAssign):
+            if isinstance(node.target, ast.Name):
+                return True
+            targets = [node.target]
+        stored = [part for target in targets for part in parts_of(target)]
+        if any(isinstance(part, ast.Subscript) and root_of(part) not in lost for part in stored):
+            return True
+        if isinstance(node, ast.Call) and not harmless(node, lost, find):
+            return True
+    return False
+
+
+def made(body: Sequence[ast.stmt], every: bool) -> set[str]:
+    """Names of arrays that are made there and are no other names of something else. every: not only of indices."""
+    given: dict[str, list[ast.expr]] = {}
+    for target, value in assignments(body):
+        if isinstance(target, ast.Name):
+            given.setdefault(target.id, []).append(value)
+    return {
+        name
+        for name, values in given.items()
+        if all(isinstance(v, ast.Call) and called(v) in MAKERS for v in values)
+        and (every or all(as_long_as_a_shape(v) for v in values))
+    }
+
+
+def as_long_as_a_shape(call: ast.expr) -> bool:
+    """Whether `np.zeros(MAX_DIMS)` or the like makes room for an index and no more."""
+    size = call.args[0] if isinstance(call, ast.Call) and call.args else None
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and size is None:
+        size = call.func.value  # out_shape.copy()
+    if isinstance(size, ast.Constant):
+        return isinstance(size.value, int) and size.value <= MAX_INDEX
+    if isinstance(size, ast.Name):
+        return size.id.isupper() or size.id.endswith(("_shape", "_strides", "dims"))
+    return (
+        size is not None
+        and is_size(size)
+        and names(size) - {"len"}
+        <= {name for name in names(size) if name.endswith(("shape", "strides"))}
+    )
+
+
+def harmless(call: ast.Call, lost: set[str], find: Find) -> bool:
+    """Whether a call writes into no array but those named, as far as can be told."""
+    given = {name for arg in [*call.args, *call.keywords] for name in names(arg)}
+    if isinstance(call.func, ast.Attribute) and (root := root_of(call.func)) not in MODULES:
+        given |= {root or ""}
+    if called(call) in READERS or not given - lost:
+        return True
+    if called(call) not in WRITERS and find(called(call)) is None:
+        return False
+    every = names(call)
+    return all(root_of(at.argument) in lost for at in filled(call, every, find, DEPTH))
 
 
 def is_prange(node: ast.expr) -> bool:

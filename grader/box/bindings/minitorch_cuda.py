@@ -284,7 +284,7 @@ class Cuda(Fast):
             )
         reads = {key: a.argument for key, a in found.arrays.items() if key != "out"}
         answers = {
-            "shared": shared_memory(watch),
+            "shared": shared_memory(watch, sum(len(cells) for cells in reads.values())),
             "barriers": barriers(watch),
             "reads": most_read(reads),
             "writes": most_written(found.arrays["out"].argument),
@@ -388,14 +388,16 @@ def ready_name(name: str) -> str:
     return name.lstrip("_") if name.endswith("multiply") else f"jit{name}"
 
 
-def shared_memory(watch: Any) -> str:
-    """Whether a kernel works in shared memory."""
+def shared_memory(watch: Any, cells: int) -> str:
+    """Whether a kernel works in shared memory. cells: how many its inputs have."""
     if not watch.shared_made:
         return "no: the kernel makes no cuda.shared.array"
     if not watch.shared_writes:
         return "no: nothing is written into the shared array"
     if not watch.shared_reads:
         return "no: nothing is read from the shared array"
+    if 2 * watch.shared_reads < cells:
+        return f"no: shared memory is read {watch.shared_reads} times, for {cells} cells of input"
     return YES
 
 
@@ -414,10 +416,12 @@ def most_read(inputs: dict[str, Any]) -> str:
 
 
 def most_written(cells: Any) -> str:
-    """How often a cell of the output is written, where that is more than once."""
+    """How often a cell of the output is written, where that is more than once; or that one thread writes all."""
     most = max(cells.writes, default=0)
     if most > 1:
         return f"cell {cells.writes.index(most)} of out {most} times"
+    if len(cells.writers) == 1 and sum(cells.writes) > 1:
+        return f"all {sum(cells.writes)} cells of out in one thread"
     return ONCE
 
 

@@ -308,10 +308,16 @@ class Fast(MiniTorch):
         asked = next((line[4:] for line in lines if line.startswith(">>> ")), "")
         if sentence.startswith("No implementation of function") and asked:
             sentence = f"numba has no {asked}"
+            if re.match(r"[gs]etitem\(array.*float\d+\)", asked):
+                sentence = (
+                    f"an index is no whole number there, but a float ({asked}): divide with //, or start the index "
+                    "with 0 instead of 0.0"
+                )
         if sentence == "Overwrite of parallel loop index":
             sentence = (
                 "numba takes a plain copy of the variable of a prange for the variable itself, which may not "
-                "be changed: write `rest = i + 0`, and change rest"
+                "be changed (a parameter of a function with inline='always' is such a copy): write "
+                "`rest = i + 0`, and change rest"
             )
         where = self.line_of(error, text)
         return f"{where}{sentence}"[:400]
@@ -342,18 +348,21 @@ class Fast(MiniTorch):
         """Whether numba shares a loop of a kernel among threads, and what it says of each loop."""
         found = self.compilation(name, function)
         told: list[str] = []
-        shares = False
+        shares, idle = False, ""
         for kernel in [*found.compiled, *found.inside]:
             definition = self.definition(kernel.py_func)
             for overload in kernel.overloads.values():
                 diagnostics = overload.metadata.get("parfor_diagnostics")
-                if diagnostics is not None:
-                    shares |= self.threaded(diagnostics, definition, told)
+                if diagnostics is not None and self.threaded(diagnostics, definition, told):
+                    idle = idle or self.idle(diagnostics, definition, kernel.py_func)
+                    shares |= not idle
         refused = [line for text in found.warnings for line in self.refusals(text)]
         told += refused
         told = list(dict.fromkeys(told))
         if shares:
             return {"parallel": "yes", "told": " ".join(told)}
+        if idle:
+            return {"parallel": f"no: {idle}", "told": ""}
         if not any(k.targetoptions.get("parallel") for k in [*found.compiled, *found.inside]):
             return {"parallel": "no: it is compiled without parallel=True", "told": ""}
         why = (
@@ -399,6 +408,29 @@ class Fast(MiniTorch):
                 )
                 return True
         return False
+
+    def idle(self, diagnostics: Any, definition: ast.FunctionDef | None, function: Any) -> str:
+        """Why the loops that numba shares do none of a kernel's work; "" where one does, or it cannot be told."""
+        seen = [] if definition is None else list(loops.outermost(definition.body))
+        shared = {
+            loop.loc.line
+            for loop in diagnostics.initial_parfors
+            if any(pattern[0] == "prange" for pattern in loop.patterns)
+        }
+        known = {
+            line
+            for loop in seen
+            for line in range(loop.lineno, (loop.end_lineno or loop.lineno) + 1)
+        }
+        if definition is None or not shared or not shared <= known:
+            return ""
+        find = self.finder(function)
+        if any(loops.leaves_something(loop, definition, find) for loop in seen):
+            return ""
+        return (
+            f"the prange of line {seen[0].lineno} shares no work: what fills out is not in it, or it has one "
+            "iteration"
+        )
 
     def refusals(self, text: str) -> Iterator[str]:
         """What a warning of numba's says of a loop that it did not share, as a sentence."""
