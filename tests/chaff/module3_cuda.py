@@ -33,6 +33,11 @@ GUARDED_ZIP = """\
         if ordinal < out_size:
 """
 MAP_STORE = "out[index_to_position(out_index, out_strides)] = fn(x)\n"
+MAP_WORK = """\
+        if ordinal < out_size:
+            to_index(ordinal, out_shape, out_index)
+            broadcast_index(out_index, out_shape, in_shape, in_index)
+"""
 ZIP_STORE = "out[index_to_position(out_index, out_strides)] = fn(x, y)\n"
 SUM_TREE = """\
     cache[place] = a[i] if i < size else 0.0
@@ -144,20 +149,10 @@ MISTAKES = [
     ),
     cuda(
         "map: one thread goes through all cells",
-        """\
-        if ordinal < out_size:
-            to_index(ordinal, out_shape, out_index)
-            broadcast_index(out_index, out_shape, in_shape, in_index)
-            x = in_storage[index_to_position(in_index, in_strides)]
-            %s"""
-        % MAP_STORE,
-        """\
-        for ordinal in range(out_size if ordinal == 0 else 0):
-            to_index(ordinal, out_shape, out_index)
-            broadcast_index(out_index, out_shape, in_shape, in_index)
-            x = in_storage[index_to_position(in_index, in_strides)]
-            %s"""
-        % MAP_STORE,
+        MAP_WORK,
+        MAP_WORK.replace(
+            "if ordinal < out_size:", "for ordinal in range(0 if ordinal else out_size):"
+        ),
         MAP_BEYOND,
     ),
     # zip
