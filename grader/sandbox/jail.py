@@ -110,7 +110,7 @@ class Jail:
             return False, f"the jail knows x86_64 and aarch64, not {kernel.MACHINE}"
         if version := landlock.abi():
             return True, f"landlock {landlock.knows(version)}"
-        if os.geteuid() == 0 and kernel.capabilities() >> 7 & 1:  # CAP_SETUID
+        if may_become_another() and kernel.capabilities() >> 7 & 1:  # CAP_SETUID
             return True, "root may become another user"
         command = [sys.executable, "-I", "-S", "-c", _TRY_NAMESPACES]
         if subprocess.run(command, capture_output=True).returncode == 0:
@@ -350,8 +350,7 @@ class _Zygote:
         without: frozenset[str],
         secrets: tuple[str, ...],
     ) -> None:
-        # An ordinary user cannot become anybody else.
-        self.uids = _Uids() if os.geteuid() == 0 and "other uid" not in without else None
+        self.uids = _Uids() if may_become_another() and "other uid" not in without else None
         self.groups_left: list[cgroup.Group] = []
         own, lock = self._claim()
         self.lock: socket.socket | None = lock
@@ -499,6 +498,23 @@ class _Zygote:
         self.log.seek(0)
         lines = self.log.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
+
+
+def may_become_another() -> bool:
+    """Whether a worker may run as a user of its own: as root, where the ids are known that it would take.
+
+    Root of a user namespace that maps one user alone, as `unshare -r` makes it, is an ordinary user.
+    """
+    return os.geteuid() == 0 and all(_known_here(kind) for kind in ("uid", "gid"))
+
+
+def _known_here(kind: str) -> bool:
+    try:
+        lines = Path(f"/proc/self/{kind}_map").read_text().splitlines()
+    except OSError:
+        return True
+    ranges = [[int(number) for number in line.split()] for line in lines]
+    return any(first <= FIRST_UID < FIRST_UID + UIDS <= first + count for first, _, count in ranges)
 
 
 class _Uids:

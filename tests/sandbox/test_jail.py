@@ -891,3 +891,27 @@ def test_a_kernel_without_landlock(stand_in: str) -> None:
 def test_where_files_could_be_read_freely_there_is_no_jail(stand_in: str) -> None:
     with pytest.raises(AssertionError, match="cannot keep files from a worker"):
         elsewhere(stand_in, refused=UNSHARE + SETNS + MOUNT + LANDLOCK, uid=1000)
+
+
+ALONE = """
+from grader.model import Limits
+from grader.sandbox.jail import Jail
+
+with Jail() as jail:
+    print(*[wall.name for wall in jail.walls(Limits()) if not wall.up], sep=",")
+"""
+
+
+def test_root_of_a_namespace_that_knows_no_other_user_is_an_ordinary_user() -> None:
+    """As in `unshare -r`, bubblewrap, or a rootless container without further ids."""
+    shell = ["unshare", "--user", "--map-root-user"]
+    if subprocess.run([*shell, "true"], capture_output=True).returncode:
+        pytest.skip("no user namespace can be made here")
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    ran = subprocess.run(
+        [*shell, sys.executable, "-c", ALONE], capture_output=True, text=True, env=environment
+    )
+    down = set(ran.stdout.strip().split(","))
+    assert ran.returncode == 0, ran.stderr
+    assert "other uid" in down
+    assert not down & (NAMESPACES | {"landlock", "seccomp", "rlimits"})

@@ -99,7 +99,8 @@ def put_up(house: House, room: Room) -> list[Finding]:
     rules: list[landlock.Rules] = []
     attempt("landlock", lambda: rules.append(_rules(house, room)))
     if room.uid is None:
-        failed.setdefault("other uid", "only root can become another user")
+        why = "only root can become another user" if os.geteuid() else "no other user is known here"
+        failed.setdefault("other uid", why)
     else:
         uid = room.uid
         attempt("other uid", lambda: limits.become(uid))
