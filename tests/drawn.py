@@ -33,17 +33,20 @@ KEPT_SECONDS = 24 * 3600.0
 class Banks:
     """The course's modules with their banks, under any seed."""
 
-    def __init__(self, course: Course) -> None:
+    def __init__(self, course: Course, draws: int = len(DRAWS)) -> None:
+        """draws: how many of the seeds `under_each_seed` takes."""
         self.course = course
+        self.draws = draws
         self.closing = contextlib.ExitStack()
         self.sessions: dict[str, Session] = {}
         self.drawn: dict[Path, bank.Module] = {}
         self.folders: dict[tuple[str, int], tuple[str, Path]] = {}
         self.declared = functools.cache(functools.partial(load_checks, course))
 
-    def three(self, name: str, keys: Sequence[str] = ()) -> list[bank.Module]:
-        """The module under each of three seeds; see `module`."""
-        return [self.module(name, keys, seed=seed, cases=cases) for seed, cases in DRAWS]
+    def under_each_seed(self, name: str, keys: Sequence[str] = ()) -> list[bank.Module]:
+        """The module under each of the first seeds; see `module`."""
+        draws = DRAWS[: self.draws]
+        return [self.module(name, keys, seed=seed, cases=cases) for seed, cases in draws]
 
     def module(
         self,

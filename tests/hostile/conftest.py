@@ -93,7 +93,9 @@ def minitorch(root: Path) -> None:
     for name in ("assignments", "reference"):
         shutil.copytree(PROJECT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     planted(root / "reference", "course")
-    limits = "\n".join(f"  {name}: {LIMITS}" for name in MODULES)
+    # A student's test runs a hundred times: on a busy machine that takes what a value never does.
+    wide = LIMITS.replace("check_seconds: 0.4", "check_seconds: 1.2")
+    limits = "\n".join(f"  {name}: {wide if name == 'module0' else LIMITS}" for name in MODULES)
     (root / "grader.yaml").write_text(
         f"course: MiniTorch\nmodules: [{', '.join(MODULES)}]\nseed: 3\ncases: {CASES}\nlimits:\n{limits}\n"
     )

@@ -22,7 +22,12 @@ FOLDERS = [
 
 # A block of 1024 threads takes a while: one variant is asked about under the course's own seed alone.
 CASES = [
-    pytest.param(folder, draw, id=f"{folder.name}, draw {draw}")
+    pytest.param(
+        folder,
+        draw,
+        id=f"{folder.name}, draw {draw}",
+        marks=pytest.mark.thorough if draw > 1 else (),
+    )
     for folder in FOLDERS
     for draw in range(len(DRAWS) if folder.name == "cuda_early_return" else 1)
 ]

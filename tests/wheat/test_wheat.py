@@ -115,7 +115,7 @@ def test_a_right_variant_earns_every_point(
         for check in assignment.checks
         if check.mode in IN_PYTHON and check.task.startswith(tasks)
     ]
-    for seed, ready in enumerate(banks.three(module, python)):
+    for seed, ready in enumerate(banks.under_each_seed(module, python)):
         run = Grading(ready, submission, box, findings=findings)
         verdicts = run.run().values()
         assert lost(verdicts, seed) == []
