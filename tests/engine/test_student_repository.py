@@ -122,14 +122,37 @@ def test_every_check_is_a_test_with_its_task_as_marker(clone: Path) -> None:
 
 def test_several_processes_of_pytest_tell_what_one_does(clone: Path) -> None:
     told = []
-    for more in ((), ("-n", "2")):
+    for more in ((), ("-n", "2"), ("-n", "2", "--dist", "worksteal")):
         ran = run(clone, "-m", "pytest", "-p", "no:cacheprovider", "-rA", *more)
         lines = (line.partition(" - ")[0] for line in ran.stdout.splitlines())
         told.append(sorted(line for line in lines if line.startswith(("PASSED", "FAILED"))))
         assert ran.returncode == 1
         assert ran.stderr == ""
-    assert told[0] == told[1]
+    assert told[0] == told[1] == told[2]
     assert len(told[0]) == 4
+
+
+def test_several_processes_of_pytest_grade_a_module_once(clone: Path) -> None:
+    """One by one would take the start of a worker for each check. Other tests are shared out beside them."""
+    mine = "import pytest\n@pytest.mark.parametrize('n', range(8))\ndef test_mine(n): pass\n"
+    write(clone, {"test_mine.py": mine})
+    note = """
+        import os, pathlib
+        from grader.platforms import pytest_plugin
+
+        graded = pytest_plugin.Checks.graded
+
+        def noted(self, module, keys):
+            with (pathlib.Path(__file__).parent / "graded").open("a") as file:
+                file.write(f"{module} {len(keys)}\\n")
+            return graded(self, module, keys)
+
+        pytest_plugin.Checks.graded = noted
+    """
+    write(clone, {"conftest.py": note})
+    ran = run(clone, "-m", "pytest", "-p", "no:cacheprovider", "-n", "2")
+    assert "1 failed, 11 passed" in ran.stdout
+    assert (clone / "graded").read_text() == "sums 4\n"
 
 
 @pytest.mark.parametrize(
