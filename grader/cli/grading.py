@@ -115,7 +115,7 @@ def run(
     color: str,
 ) -> None:
     """Grades MODULE and prints the report."""
-    from grader.course import find_course, load_module
+    from grader.course import find_course
     from grader.errors import unknown
     from grader.intake import read_submission
 
@@ -137,9 +137,7 @@ def run(
     check_outputs(wanted)
     if submission == "":
         raise UsageError("--submission: an empty name. Name a folder or a zip file")
-    path = find_submission(
-        Path(submission) if submission else None, course, load_module(course, module).expects
-    )
+    path = find_submission(Path(submission) if submission else None, course, module)
     progress = Progress(color)
     box: Sandbox | None = None
     try:
@@ -177,16 +175,20 @@ def check_asked(course: Course, ready: Module, only: Sequence[str]) -> None:
         raise UsageError(f"{assignment.name}: no check is left; {why}")
 
 
-def find_submission(given: Path | None, course: Course, expects: Sequence[str]) -> Path:
+def find_submission(given: Path | None, course: Course, module: str) -> Path:
     """The submission's path: as given, relative to here or to the course; this folder by default.
 
-    Raises NotGradable in the course's own folder, which holds several submissions and is none.
+    Raises NotGradable in the course's own folder, which holds several submissions and is none. A student's holds
+    packs, and is read as a submission whatever is missing in it.
     """
+    from grader.course import load_module
     from grader.intake import holds
 
+    expects = load_module(course, module).expects
     if given is None:
         here = Path.cwd()
-        if here.resolve() == course.root and not holds(here, expects):
+        home = here.resolve() == course.root and course.pack(module) is None
+        if home and not holds(here, expects):
             raise NotGradable(
                 f"{here} is the course's own folder and holds no submission. "
                 "Name one: grade MODULE --submission DIR"

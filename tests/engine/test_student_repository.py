@@ -108,6 +108,19 @@ def test_grade_works_in_it_and_points_rise_with_the_work(clone: Path) -> None:
     assert run(clone, "-m", "grader", "sums", "-q").stdout == "sums 40/40\n"
 
 
+def test_a_notebook_in_it_is_graded_and_what_is_missing_in_it_is_named(clone: Path) -> None:
+    source = (clone / "work.py").read_text()
+    (clone / "work.py").unlink()
+    empty = run(clone, "-m", "grader", "sums", "-q")
+    assert (empty.returncode, empty.stdout) == (3, "")
+    assert "there is no work/ or work.py in it" in empty.stderr
+    cells = [{"cell_type": "code", "source": source, "outputs": [], "metadata": {}}]
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+    (clone / "work.ipynb").write_text(json.dumps(notebook))
+    graded = run(clone, "-m", "grader", "sums", "-q")
+    assert (graded.returncode, graded.stdout) == (1, "sums 32/40\n"), graded.stderr
+
+
 def test_every_check_is_a_test_with_its_task_as_marker(clone: Path) -> None:
     plugin = ("-p", "no:cacheprovider")  # ours is known to pytest by being installed
     ran = run(clone, "-m", "pytest", "--strict-markers", *plugin, "-m", "task1", "-rA")
