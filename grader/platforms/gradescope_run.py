@@ -32,7 +32,7 @@ from grader.signals import heard
 from grader.terms import Dates, Terms, settle
 
 MARGIN = 60.0  # seconds of the allowed time that are left for starting, ending and the platform's own work
-SHARE = 0.1  # of a time so short that the margin would eat it up
+SHARE = 0.5  # of the allowed time that is for grading, however short it is
 MOST_TOLD = 5  # names of checks in one line
 UNFINISHED = (
     "Grading did not finish: it ran out of time or of memory before the first check was done. "

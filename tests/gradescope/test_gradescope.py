@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import pytest
 from engine.courses import CHECKS, COURSE, MODULE, REFERENCE, dedented, make_course
 
 from grader import bank
-from grader.platforms import gradescope
+from grader.platforms import gradescope, gradescope_run
 from grader.platforms.gradescope_run import (
     due_dates,
     late_lines,
@@ -239,7 +240,7 @@ def test_one_archive_alone_is_opened(built: bytes, tmp_path: Path, name: str, ki
 
 
 def test_when_time_is_over_what_is_known_counts(tmp_path: Path) -> None:
-    archive = zip_of(tmp_path / "course", minutes=0.7)
+    archive = zip_of(tmp_path / "course", minutes=0.14)
     endless = RIGHT.replace("return x * x", "while True: pass")
     sent = run(lay_out(tmp_path / "a", archive, {"work.py": endless.encode()}))
     assert sent["output"].startswith("Grading had to end")
@@ -247,6 +248,15 @@ def test_when_time_is_over_what_is_known_counts(tmp_path: Path) -> None:
     assert outcomes(sent)["total adds everything up"] == "timed_out"
     assert sent["score"] == pytest.approx(2)
     assert sent["extra_data"]["complete"] is False
+
+
+@pytest.mark.parametrize(
+    ("minutes", "graded"), [(1, 30), (1.5, 45), (3, 120), (10, 540), (40, 2340)]
+)
+def test_a_minute_of_the_time_is_kept_and_never_more_than_half(minutes: float, graded: int) -> None:
+    with gradescope_run.ended_after(minutes * 60):
+        left, _ = signal.getitimer(signal.ITIMER_REAL)
+    assert left == pytest.approx(graded, abs=1)
 
 
 def test_a_grader_that_does_not_start_leaves_results(built: bytes, tmp_path: Path) -> None:
