@@ -120,6 +120,8 @@ def test_cells_come_in_order_and_keep_their_lines() -> None:
         ("!ls \\\n  -l\nx = 1", ["pass", "#", "x = 1"]),
         ("%%time\nx = 1", ["#", "x = 1"]),
         ("# timing\n%%time\nx = 1", ["# timing", "#", "x = 1"]),
+        ("pip install numpy", ["pass"]),
+        ("# once\nconda install -y numpy\n", ["# once", "pass"]),
     ],
 )
 def test_lines_for_the_shell_and_the_notebook_leave_a_line_behind(
@@ -141,6 +143,8 @@ def test_python_that_looks_like_a_command_stays_as_it_is(text: str) -> None:
         ("%%bash\nls", "it begins with %%bash"),
         ("def f(:\n    pass", "line 1 is no Python"),
         ("x = 1\nprint 'a'", "line 2 is no Python"),
+        ("pip install numpy\nx = 1", "line 1 is no Python"),  # nor is it a command beside Python
+        ("class A", "line 1 is no Python"),
         ("a\0b", "it holds a null byte"),
     ],
 )
