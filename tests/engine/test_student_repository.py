@@ -286,6 +286,34 @@ def test_earlier_files_come_along_and_what_was_here_is_kept(course: Course, tmp_
     assert "this is no folder. Unpack it first" in refused.stderr
 
 
+def test_what_earlier_files_import_of_the_student_s_own_comes_along(
+    course: Course, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "more", student.files(course, bank.load(course, "more")))
+    first = "from halves import half\nimport absent.nowhere\nfrom . import given\n" + MARKED
+    mine = write(
+        tmp_path / "sums",
+        {
+            "work.py": first,
+            "halves.py": "import thirds\nimport work\ndef half(x): return x / 2\n",
+            "thirds.py": "def third(x:\n",
+            "given.py": "# of another template\n",
+            "unused.py": "# tried something\n",
+        },
+    )
+    (folder / "given.py").write_text("# of the template\n")
+    start = ("-m", "grader", "start", "more", "--from", str(mine))
+    done = run(folder, *start)
+    assert done.stdout == (
+        "work.py: copied, the old one is kept as work.py.before\n"
+        "halves.py: copied\n"
+        "thirds.py: copied\n"
+    )
+    assert (folder / "halves.py").read_bytes() == (mine / "halves.py").read_bytes()
+    assert (folder / "given.py").read_text() == "# of the template\n"
+    assert run(folder, *start).stdout == "work.py: the same\n"
+
+
 def test_a_file_that_is_not_done_takes_the_place_of_none_that_is(
     course: Course, tmp_path: Path
 ) -> None:
