@@ -281,10 +281,15 @@ def late_lines(due: dt.datetime | None, metadata: dict[str, Any]) -> list[str]:
 
 
 def earlier(metadata: dict[str, Any]) -> list[dict[str, Any]]:
-    """The earlier submissions that were graded."""
+    """The earlier submissions that were graded, the latest last. In which order they are listed is not documented."""
     found = metadata.get("previous_submissions")
     listed = found if isinstance(found, list) else []
-    return [one for one in listed if isinstance(one, dict) and not one.get("autograder_error")]
+    told = [one for one in listed if isinstance(one, dict) and not one.get("autograder_error")]
+    times = [moment(one.get("submission_time")) for one in told]
+    known = [time for time in times if time is not None]
+    if len(known) < len(told):
+        return told
+    return [told[place] for place in sorted(range(len(told)), key=known.__getitem__)]
 
 
 def over_limit(metadata: dict[str, Any], attempts: int) -> dict[str, Any] | None:

@@ -341,6 +341,23 @@ def test_earlier_results_that_gradescope_would_not_take_are_not_sent_again(
     assert not faults(sent)
 
 
+def test_the_last_attempt_is_the_latest_however_they_are_listed() -> None:
+    """Gradescope's documentation does not say in which order they come."""
+    at = "2026-10-0{}T10:00:00.000000-07:00".format
+    first, last = (
+        {"submission_time": at(day), "score": f"{day}.5", "results": {"output": f"day {day}"}}
+        for day in (1, 2)
+    )
+    for listed in ([first, last], [last, first]):
+        sent = over_limit({"previous_submissions": listed}, 2)
+        assert sent is not None
+        assert sent["score"] == 2.5
+    undated = [{**last, "submission_time": None}, first]  # nothing is known: they stay as they are
+    sent = over_limit({"previous_submissions": undated}, 2)
+    assert sent is not None
+    assert sent["score"] == 1.5
+
+
 def test_metadata_that_hold_too_much_are_read_as_none(tmp_path: Path) -> None:
     path = tmp_path / "submission_metadata.json"
     path.write_text("[" * 200_000)
