@@ -206,7 +206,7 @@ def find_submission(given: Path | None, course: Course, module: str) -> Path:
     "name",
     default="terminal",
     show_default=True,
-    help="terminal, html, json, gradescope, markdown or junit.",
+    help="terminal, html, json, gradescope, markdown, junit or annotations.",
 )
 @click.option("--output", "-o", type=click.Path(), help="A file (default: standard output).")
 @click.option("--verbose", "-v", is_flag=True, help="On the terminal: tell all in full.")
@@ -244,7 +244,14 @@ def render(
         raise UsageError(unknown("view", name, sorted(VIEWS)))
     if output not in (None, "-"):
         check_output(str(output), "--output")
-    stored = read_report(report)
+    try:
+        stored = read_report(report)
+    except UsageError as error:
+        if name == "annotations":
+            from grader.report.annotations import no_report
+
+            write_view(no_report(str(error)), output or "-")
+        raise
     if audience == "student":
         from grader.report.audience import for_student
 

@@ -51,6 +51,11 @@ def render(report: Report, folder: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
+def no_report(why: str) -> str:
+    """The one error that is told where there is no report."""
+    return f"::error title=Not graded::{_data(cut(visible(why), characters=1500, lines=20))}\n"
+
+
 def _first(hint: str, folder: str) -> str:
     """A hint, at the line that keeps files from being imported where it names one."""
     text = visible(hint)

@@ -114,6 +114,11 @@ def test_a_notebook_in_it_is_graded_and_what_is_missing_in_it_is_named(clone: Pa
     empty = run(clone, "-m", "grader", "sums", "-q")
     assert (empty.returncode, empty.stdout) == (3, "")
     assert "there is no work/ or work.py in it" in empty.stderr
+    run(clone, "-m", "grader", "sums", "--json", "report.json")
+    told = run(clone, "-m", "grader", "render", "report.json", "--as", "annotations")
+    assert (told.returncode, told.stdout.count("\n")) == (2, 1)
+    assert told.stdout.startswith("::error title=Not graded::report.json: ")
+    assert "there is no work/ or work.py in it" in told.stdout
     cells = [{"cell_type": "code", "source": source, "outputs": [], "metadata": {}}]
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
     (clone / "work.ipynb").write_text(json.dumps(notebook))
