@@ -335,6 +335,10 @@ def test_a_file_that_is_not_done_takes_the_place_of_none_that_is(
         told = "work.py: not taken: Task 1 is still to do in it, and done here\n"
         assert (refused.returncode, refused.stdout) == (0, told)
     assert (folder / "work.py").read_text() == MARKED
+    more = '\n\ndef half(x):\n    raise NotImplementedError("Task 4: Halve.")\n'
+    mine.write_text(template + more)
+    told = "work.py: not taken: Task 1 and Task 4 are still to do in it, and done here\n"
+    assert run(folder, *start).stdout == told
     mine.write_text(MARKED + "# mended\n")
     assert run(folder, *start).stdout.startswith("work.py: copied")
 
