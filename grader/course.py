@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+import grader
 from grader.errors import BrokenCheck, UsageError, unknown
 from grader.model import Assignment, Check, Limits, Policy, Task, Visibility
 from grader.packfile import SUFFIX, read_header
@@ -328,10 +329,14 @@ def load_module(course: Course, module: str) -> ModuleFile:
     """A module's `module.yaml`, validated. Raises UsageError that names file, line and key."""
     packed = course.pack(module)
     if packed is not None:
+        header = read_header(packed)
         try:
-            settings = msgspec.convert(read_header(packed).settings, ModuleFile)
+            settings = msgspec.convert(header.settings, ModuleFile)
         except msgspec.ValidationError as error:
-            raise UsageError(f"{packed}: its settings cannot be read: {error}") from error
+            raise UsageError(
+                f"{packed}: its settings cannot be read: {error}. It was made by backcheck {header.by}, and this is "
+                f"{grader.__version__}: install that version"
+            ) from error
         return overridden(course, module, settings)
     path = course.folder(module) / "module.yaml"
     settings, locate = read_yaml(path, ModuleFile)

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple, NoReturn
 
+from grader.box.notebook import is_made
 from grader.course import digest_of
 from grader.errors import NotGradable
 from grader.model import Submission
@@ -123,6 +124,7 @@ def read_file(path: Path, expects: Sequence[str]) -> Submission:
     except OSError as error:
         raise NotGradable(f"{path}: cannot be read: {error.strerror}") from error
     files: dict[str, bytes] = {}
+    _not_made(path.name, data)
     _count(files, path.name, data, 0)
     return submission(path, files, [], expects, [path.name])
 
@@ -192,6 +194,7 @@ def read_folder(folder: Path, expects: Sequence[str], also: Sequence[str] = ()) 
                 data = file.read(MAX_FILE + 1)
         except OSError as error:
             raise NotGradable(f"{name}: cannot be read: {error.strerror}") from error
+        _not_made(name, data)
         total = _count(files, name, data, total)
     notes += absent(files, also)
     return submission(folder, files, notes, expects, os.listdir(folder))
@@ -609,6 +612,7 @@ def _from_entries(
         if len(data) > MAX_FILE and not name.endswith(".py"):
             notes.append(f"{name} was left out: more than {MAX_FILE >> 20} MiB")
             continue
+        _not_made(name, data)
         total = _count(files, name, data, total)
     notes += absent(files, also)
     return submission(path, files, notes, expects, [name.split("/")[0] for name in names])
@@ -646,6 +650,16 @@ def _roots(names: Iterable[str], expects: Sequence[str]) -> list[str]:
     whole = [prefix for prefix, has in found.items() if has >= set(expects)]
     top = min((prefix.count("/") for prefix in whole), default=0)
     return sorted(prefix for prefix in whole if prefix.count("/") == top)
+
+
+def _not_made(name: str, data: bytes) -> None:
+    """Raises NotGradable for a file that says of itself that it was made of a notebook: only what is made here is
+    read so, and its places are told as those of cells."""
+    if is_made(data):
+        raise NotGradable(
+            f"{name}: its first line says that it was made of a notebook",
+            "Hand in the notebook itself, or remove that line",
+        )
 
 
 def _count(files: dict[str, bytes], name: str, data: bytes, total: int) -> int:

@@ -27,6 +27,11 @@ MOST_READ_AGAIN = (
 _PYTHON_CELLS = frozenset({"capture", "memit", "mprun", "prun", "time", "timeit", "lprun", "python", "python3"})  # fmt: skip
 # A line of IPython: `!ls`, `%time x`, `?f`, `f?`, `names = !ls`, `took = %timeit f()`.
 _LINE = re.compile(r"(?:[!%?].*|[\w., ]+=\s*[!%]\s*\w.*|[%\w.\[\]]+\?{1,2}\s*)$")
+# What IPython takes for `%pip install numpy` where it is alone in its cell.
+_ALONE = re.compile(
+    r"\s*(?:pip|conda|mamba|uv|cd|ls|ll|pwd|cat|cp|mv|rm|mkdir|rmdir|matplotlib|load_ext|autoreload|time|timeit)"
+    r"(?:\s+[^\s=].*)?$"
+)
 _DIRECTIVES = re.compile(r"^\s*(?:#.*)?$")
 # What a cell that is no Python would have defined, as far as can be told without reading it as Python.
 _DEFINES = re.compile(
@@ -168,7 +173,7 @@ def python(text: str, most: int = MOST_READ_AGAIN) -> tuple[list[str], int, str]
         if fault is None:
             return lines, ipython, ""
         at, said = fault
-        if not 0 <= at < len(lines) or not _LINE.match(lines[at].lstrip()):
+        if not 0 <= at < len(lines) or not (_LINE.match(lines[at].lstrip()) or _alone(lines, at)):
             break
         if (most := most - len(text)) < 0:
             return (
@@ -187,6 +192,12 @@ def python(text: str, most: int = MOST_READ_AGAIN) -> tuple[list[str], int, str]
             lines[at] = "#"
             ipython += 1
     return ["#"] * len(lines), 0, f"line {at + 1} is no Python ({said})"
+
+
+def _alone(lines: list[str], at: int) -> bool:
+    """Whether a line is a command that is alone in its cell, comments apart."""
+    rest = (line for place, line in enumerate(lines) if place != at)
+    return bool(_ALONE.match(lines[at])) and all(map(_DIRECTIVES.match, rest))
 
 
 def _fault(source: str) -> tuple[int, str] | None:

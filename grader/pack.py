@@ -203,10 +203,7 @@ def ready(course: Course, name: str) -> Module:
     if found.header.audience == "student":
         shown, whole = found.header.public
         told = f"these are the public checks, worth {shown:g} of {whole:g} points"
-        assignment = msgspec.structs.replace(
-            assignment,
-            left_out=(told, *assignment.left_out) if shown < whole else assignment.left_out,
-        )
+        assignment = msgspec.structs.replace(assignment, left_out=(told, *assignment.left_out))
     return msgspec.structs.replace(found.module, assignment=assignment)
 
 

@@ -76,7 +76,13 @@ def opened(path: Path, data: bytes) -> tuple[Header, bytes]:
     try:
         known = msgspec.json.decode(raw)
         version, by = known["format"], known["by"]
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (
+        msgspec.DecodeError,
+        UnicodeDecodeError,
+        RecursionError,
+        LookupError,
+        TypeError,
+    ) as error:
         raise UsageError(
             f"{path}: the pack is damaged: its header cannot be read. {AGAIN}"
         ) from error

@@ -58,7 +58,7 @@ def left_out(source: bytes) -> list[LeftOut]:
     lines = source.decode("utf-8", "replace").split("\n")
     found = []
     for start, number in zip(starts, numbers, strict=True):
-        if lines[start].startswith(LEFT_OUT):
+        if start < len(lines) and lines[start].startswith(LEFT_OUT):
             names, _, why = lines[start].removeprefix(LEFT_OUT).partition("; ")
             found.append(LeftOut(f"{name} code cell {number}", names.split(), why))
     return found

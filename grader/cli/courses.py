@@ -356,7 +356,10 @@ def start(module: str, source: Path, dry_run: bool, course_dir: Path | None) -> 
         if here == data:
             state = "the same"
         elif undone:
-            put(f"{name}: not taken: {', '.join(undone)} is still to do in it, and done here")
+            verb = "are" if len(undone) > 1 else "is"
+            put(
+                f"{name}: not taken: {' and '.join(undone)} {verb} still to do in it, and done here"
+            )
             continue
         elif dry_run:
             state = "would be copied"

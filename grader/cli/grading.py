@@ -115,7 +115,7 @@ def run(
     color: str,
 ) -> None:
     """Grades MODULE and prints the report."""
-    from grader.course import find_course, load_module
+    from grader.course import find_course
     from grader.errors import unknown
     from grader.intake import read_submission
 
@@ -137,9 +137,7 @@ def run(
     check_outputs(wanted)
     if submission == "":
         raise UsageError("--submission: an empty name. Name a folder or a zip file")
-    path = find_submission(
-        Path(submission) if submission else None, course, load_module(course, module).expects
-    )
+    path = find_submission(Path(submission) if submission else None, course, module)
     progress = Progress(color)
     box: Sandbox | None = None
     try:
@@ -177,16 +175,20 @@ def check_asked(course: Course, ready: Module, only: Sequence[str]) -> None:
         raise UsageError(f"{assignment.name}: no check is left; {why}")
 
 
-def find_submission(given: Path | None, course: Course, expects: Sequence[str]) -> Path:
+def find_submission(given: Path | None, course: Course, module: str) -> Path:
     """The submission's path: as given, relative to here or to the course; this folder by default.
 
-    Raises NotGradable in the course's own folder, which holds several submissions and is none.
+    Raises NotGradable in the course's own folder, which holds several submissions and is none. A student's holds
+    packs, and is read as a submission whatever is missing in it.
     """
+    from grader.course import load_module
     from grader.intake import holds
 
+    expects = load_module(course, module).expects
     if given is None:
         here = Path.cwd()
-        if here.resolve() == course.root and not holds(here, expects):
+        home = here.resolve() == course.root and course.pack(module) is None
+        if home and not holds(here, expects):
             raise NotGradable(
                 f"{here} is the course's own folder and holds no submission. "
                 "Name one: grade MODULE --submission DIR"
@@ -204,7 +206,7 @@ def find_submission(given: Path | None, course: Course, expects: Sequence[str]) 
     "name",
     default="terminal",
     show_default=True,
-    help="terminal, html, json, gradescope, markdown or junit.",
+    help="terminal, html, json, gradescope, markdown, junit or annotations.",
 )
 @click.option("--output", "-o", type=click.Path(), help="A file (default: standard output).")
 @click.option("--verbose", "-v", is_flag=True, help="On the terminal: tell all in full.")
@@ -242,7 +244,14 @@ def render(
         raise UsageError(unknown("view", name, sorted(VIEWS)))
     if output not in (None, "-"):
         check_output(str(output), "--output")
-    stored = read_report(report)
+    try:
+        stored = read_report(report)
+    except UsageError as error:
+        if name == "annotations":
+            from grader.report.annotations import no_report
+
+            write_view(no_report(str(error)), output or "-")
+        raise
     if audience == "student":
         from grader.report.audience import for_student
 

@@ -32,7 +32,7 @@ from grader.signals import heard
 from grader.terms import Dates, Terms, settle
 
 MARGIN = 60.0  # seconds of the allowed time that are left for starting, ending and the platform's own work
-SHARE = 0.1  # of a time so short that the margin would eat it up
+SHARE = 0.5  # of the allowed time that is for grading, however short it is
 MOST_TOLD = 5  # names of checks in one line
 UNFINISHED = (
     "Grading did not finish: it ran out of time or of memory before the first check was done. "
@@ -281,10 +281,15 @@ def late_lines(due: dt.datetime | None, metadata: dict[str, Any]) -> list[str]:
 
 
 def earlier(metadata: dict[str, Any]) -> list[dict[str, Any]]:
-    """The earlier submissions that were graded."""
+    """The earlier submissions that were graded, the latest last. In which order they are listed is not documented."""
     found = metadata.get("previous_submissions")
     listed = found if isinstance(found, list) else []
-    return [one for one in listed if isinstance(one, dict) and not one.get("autograder_error")]
+    told = [one for one in listed if isinstance(one, dict) and not one.get("autograder_error")]
+    times = [moment(one.get("submission_time")) for one in told]
+    known = [time for time in times if time is not None]
+    if len(known) < len(told):
+        return told
+    return [told[place] for place in sorted(range(len(told)), key=known.__getitem__)]
 
 
 def over_limit(metadata: dict[str, Any], attempts: int) -> dict[str, Any] | None:

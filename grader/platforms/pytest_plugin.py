@@ -100,6 +100,36 @@ def wanted(config: pytest.Config, course: Course) -> tuple[str, ...]:
     return tuple(m for m in course.settings.modules if not named or m in named)
 
 
+def together(config: pytest.Config) -> bool:
+    """Whether several processes (pytest-xdist) share the items out with all checks of a module to one of them, which
+    grades them at once as a single process does. Not where the user says how they are shared out."""
+    if config.getoption("dist", "no") != "load" or config.getoption("--no-checks"):
+        return False
+    places = (config.invocation_params.dir / arg.partition("::")[0] for arg in config.args)
+    return any(place.resolve() in (config.rootpath, config.rootpath / FILE) for place in places)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells another process whether it gets modules whole."""
+    node.workerinput["checks_together"] = together(node.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Shares out the checks module by module and everything else one by one; None leaves it to pytest-xdist."""
+    if not together(config):
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByModule(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            parts = nodeid.split("::")
+            return "::".join(parts[:2]) if parts[0] == FILE else nodeid
+
+    return ByModule(config, log)
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """The checks of the course whose file lies in the root of the tests."""
     if file_path.name != FILE or parent.config.getoption("--no-checks"):
@@ -144,12 +174,14 @@ class Checks(pytest.File):
         return known[module]
 
     def verdict(self, item: CheckItem) -> Verdict | None:
-        """The verdict of a check; None where it cannot be asked without the reference. The first one that is wanted of a module has all of those graded that were
-        chosen; with several processes (pytest-xdist) each grades what it is given, one by one."""
+        """The verdict of a check; None where it cannot be asked without the reference. The first one that is wanted
+        of a module has all of those graded that were chosen. One of several processes (pytest-xdist) that may have
+        been given a part of them alone grades one by one."""
         known: dict[str, Verdict | None] = self.__dict__.setdefault("_verdicts", {})
         key = f"{item.module}/{item.check.key}"
         if key not in known:
-            alone = hasattr(self.config, "workerinput")
+            given = getattr(self.config, "workerinput", {"checks_together": True})
+            alone = not given.get("checks_together")
             chosen = [
                 other.check.key
                 for other in self.session.items

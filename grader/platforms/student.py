@@ -6,6 +6,7 @@ before. Nothing here writes a file.
 
 from __future__ import annotations
 
+import ast
 import functools
 import re
 import shlex
@@ -78,7 +79,7 @@ def files(course: Course, module: Module, install: str = "backcheck") -> dict[st
 
 def carried(course: Course, name: str, source: Path) -> tuple[dict[str, bytes], list[str]]:
     """The student's own files of earlier modules that a module needs, from the folder of their work on the one
-    before, and those that are not there."""
+    before, with the files that they import of those the student added; and those that are not there."""
     wanted = load_module(course, name).earlier
     found, absent = {}, []
     for path in wanted:
@@ -94,7 +95,40 @@ def carried(course: Course, name: str, source: Path) -> tuple[dict[str, bytes], 
             f"{source}: none of the earlier files is there, such as {wanted[0]}. Name the folder of your work on "
             "the module before"
         )
-    return found, absent
+    return found | added(found, source, course.root), absent
+
+
+def added(carried: dict[str, bytes], source: Path, here: Path) -> dict[str, bytes]:
+    """The Python files that those carried import from their own folder, which `here` does not have: no template
+    brings them, so they are the student's."""
+    found: dict[str, bytes] = {}
+    following = list(carried.items())
+    while following:
+        name, data = following.pop()
+        for imported in imports(data) if name.endswith(".py") else ():
+            beside = f"{Path(name).with_name(imported).as_posix()}.py"
+            place = source / beside
+            if beside in carried or beside in found or (here / beside).exists():
+                continue
+            if place.is_file() and not place.is_symlink():
+                found[beside] = place.read_bytes()
+                following.append((beside, found[beside]))
+    return dict(sorted(found.items()))
+
+
+def imports(data: bytes) -> set[str]:
+    """Every part of a name that a file imports; none where it is no Python."""
+    try:
+        tree = ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            told = [alias.name for alias in node.names]
+            told += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names |= {part for name in told for part in name.split(".") if part.isidentifier()}
+    return names
 
 
 def undone(data: bytes) -> Counter[str]:

@@ -22,12 +22,13 @@ from grader.report.outline import (
 from grader.report.text import count, cut, one_line, points, visible
 
 MOST = 10  # GitHub shows no more of one kind for a step
+START = "Start at "  # begins a hint that names a line
 _PLACE = re.compile(r"([\w./-]+\.py):(\d+)\b")
 
 
 def render(report: Report, folder: str = "") -> str:
-    """An error for each of the first faults, then the score as a notice. folder: where in the repository the
-    submission lies; GitHub finds files by their path from its root."""
+    """An error for each of the first faults, a warning for what to mend first, then the score as a notice. folder:
+    where in the repository the submission lies; GitHub finds files by their path from its root."""
     faults = [
         v for v in report.checks if v.outcome is not Outcome.PASSED and v.outcome not in WAITING
     ]
@@ -35,6 +36,7 @@ def render(report: Report, folder: str = "") -> str:
     if len(faults) >= MOST:
         more = f"{len(faults) - MOST + 1} more checks failed: see the job's summary"
         lines.append(f"::error title={_property('More')}::{_data(more)}")
+    lines += [_first(hint, folder) for hint in report.hints]
     if report.score is None:
         lines.append(f"::warning title=No score yet::{_data(held_line(report))}")
     title = _property(one_line(visible(report.title)))
@@ -49,11 +51,31 @@ def render(report: Report, folder: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
+def no_report(why: str) -> str:
+    """The one error that is told where there is no report."""
+    return f"::error title=Not graded::{_data(cut(visible(why), characters=1500, lines=20))}\n"
+
+
+def _first(hint: str, folder: str) -> str:
+    """A hint, at the line that keeps files from being imported where it names one."""
+    text = visible(hint)
+    where = _where(text.removeprefix(START), folder) if text.startswith(START) else ""
+    return (
+        f"::warning {where}title=What to mend first::{_data(cut(text, characters=1500, lines=20))}"
+    )
+
+
+def _where(told: str, folder: str) -> str:
+    """The place that a text begins with, as the properties of a command; "" where it begins with none."""
+    place = _PLACE.match(told)
+    if place is None:
+        return ""
+    return f"file={_property(str(PurePosixPath(folder, place[1])))},line={place[2]},"
+
+
 def _annotation(verdict: Verdict, folder: str) -> str:
     example = verdict.counterexample
-    place = _PLACE.match(visible(example.where[0])) if example and example.where else None
-    file = str(PurePosixPath(folder, place[1])) if place else ""
-    where = f"file={_property(visible(file))},line={place[2]}," if place else ""
+    where = _where(visible(example.where[0]), folder) if example and example.where else ""
     amount = f"{points(verdict.score)} / {points(verdict.max_score)}"
     title = _property(
         f"{one_line(visible(verdict.title))}: {WORDS[verdict.outcome].text} ({amount})"

@@ -50,7 +50,7 @@ def from_json(data: bytes) -> Report:
     """
     try:
         raw = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"This is not a report: it is not valid JSON ({error}).") from error
     if isinstance(raw, dict) and isinstance(raw.get("extra_data"), dict):
         raw = raw["extra_data"].get("report", raw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tarfile
 import time
 import warnings
@@ -15,6 +16,7 @@ import nbformat
 import pytest
 from drawn import Banks
 
+from grader.box.notebook import left_out
 from grader.course import load_course
 from grader.errors import NotGradable
 from grader.intake import read_submission
@@ -120,6 +122,8 @@ def test_cells_come_in_order_and_keep_their_lines() -> None:
         ("!ls \\\n  -l\nx = 1", ["pass", "#", "x = 1"]),
         ("%%time\nx = 1", ["#", "x = 1"]),
         ("# timing\n%%time\nx = 1", ["# timing", "#", "x = 1"]),
+        ("pip install numpy", ["pass"]),
+        ("# once\nconda install -y numpy\n", ["# once", "pass"]),
     ],
 )
 def test_lines_for_the_shell_and_the_notebook_leave_a_line_behind(
@@ -141,6 +145,8 @@ def test_python_that_looks_like_a_command_stays_as_it_is(text: str) -> None:
         ("%%bash\nls", "it begins with %%bash"),
         ("def f(:\n    pass", "line 1 is no Python"),
         ("x = 1\nprint 'a'", "line 2 is no Python"),
+        ("pip install numpy\nx = 1", "line 1 is no Python"),  # nor is it a command beside Python
+        ("class A", "line 1 is no Python"),
         ("a\0b", "it holds a null byte"),
     ],
 )
@@ -250,6 +256,25 @@ def test_a_folder_a_file_a_zip_and_a_tar_give_the_same(tmp_path: Path) -> None:
     assert len({found.digest for found in whole}) == 1
     alone = read_submission(folder / "hw" / "hw1.ipynb", ["work"])
     assert alone.files == {"work.py": whole[0].files["work.py"]}
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "zip", "tar"])
+def test_a_file_that_passes_itself_off_as_made_of_a_notebook_is_refused(
+    tmp_path: Path, kind: str
+) -> None:
+    """What is read of such a file is trusted: it is the grader's own."""
+    work = tmp_path / "in"
+    work.mkdir()
+    (work / "work.py").write_text("# Made of the code cells of x\n# %% code cell 1")
+    handed = {"file": work / "work.py", "folder": work}.get(kind)
+    if handed is None:
+        handed = Path(shutil.make_archive(str(tmp_path / "a"), kind, work))
+    with pytest.raises(NotGradable, match="says that it was made of a notebook"):
+        read_submission(handed, ["work"])
+
+
+def test_a_mark_of_a_cell_at_the_very_end_begins_no_cell_that_is_left_out() -> None:
+    assert left_out(b"# Made of the code cells of x\n# %% code cell 1") == []
 
 
 def test_an_archive_of_notebooks_does_not_unpack_for_ever(tmp_path: Path) -> None:

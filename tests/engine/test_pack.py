@@ -92,6 +92,19 @@ def test_a_student_s_pack_has_the_public_checks_at_the_points_they_are_worth(
     assert module.assignment.left_out == ("these are the public checks, worth 20 of 40 points",)
 
 
+def test_a_report_on_public_checks_says_so_also_where_they_are_all(
+    course: Course, tmp_path: Path
+) -> None:
+    """`All passed` says nothing of what else is looked at: who reads it is told what was asked."""
+    whole = make_course(tmp_path / "c")
+    student = elsewhere(tmp_path / "s", made(whole, "student"))
+    assert pack.ready(student, "sums").assignment.left_out == (
+        "these are the public checks, worth 40 of 40 points",
+    )
+    grader = elsewhere(tmp_path / "g", made(whole, "grader"))
+    assert pack.ready(grader, "sums").assignment.left_out == ()
+
+
 def unpacked(data: bytes) -> bytes:
     """All that a reader of a pack can find in it."""
     head = len(packfile.MAGIC) + 4
@@ -148,6 +161,10 @@ def changed_header(data: bytes, **changes: object) -> bytes:
         (lambda d: d[:-1] + bytes([d[-1] ^ 1]), "is damaged"),
         (lambda d: d[:40], "its header cannot be read"),
         (lambda d: d.replace(b"Sums", b"S\xffms"), "its header cannot be read"),
+        (
+            lambda d: packfile.MAGIC + packfile.LENGTH.pack(60_000) + b"[" * 60_000,
+            "its header cannot be read",
+        ),
         (lambda d: d.replace(b'"points":30.0', b'"points":90.0'), "is damaged: it does not fit"),
         (lambda d: d.replace(b'"by":"0', b'"by":"7'), "is damaged: it does not fit"),
         (
@@ -165,7 +182,10 @@ def changed_header(data: bytes, **changes: object) -> bytes:
         (lambda d: changed_header(d, bindings=["forward"]), "needs the binding 'forward'"),
         (lambda d: changed_header(d, module_digest="0" * 64), "its banks are stored as"),
         (lambda d: changed_header(d, module="other"), "is the pack of other, not of sums"),
-        (lambda d: changed_header(d, settings={"title": 3}), "its settings cannot be read"),
+        (
+            lambda d: changed_header(d, settings={"title": 3}, by="9.1"),
+            "its settings cannot be read: .* made by backcheck 9.1, .*: install that version",
+        ),
     ],
 )
 def test_a_pack_that_cannot_be_used_says_why(

@@ -108,6 +108,24 @@ def test_grade_works_in_it_and_points_rise_with_the_work(clone: Path) -> None:
     assert run(clone, "-m", "grader", "sums", "-q").stdout == "sums 40/40\n"
 
 
+def test_a_notebook_in_it_is_graded_and_what_is_missing_in_it_is_named(clone: Path) -> None:
+    source = (clone / "work.py").read_text()
+    (clone / "work.py").unlink()
+    empty = run(clone, "-m", "grader", "sums", "-q")
+    assert (empty.returncode, empty.stdout) == (3, "")
+    assert "there is no work/ or work.py in it" in empty.stderr
+    run(clone, "-m", "grader", "sums", "--json", "report.json")
+    told = run(clone, "-m", "grader", "render", "report.json", "--as", "annotations")
+    assert (told.returncode, told.stdout.count("\n")) == (2, 1)
+    assert told.stdout.startswith("::error title=Not graded::report.json: ")
+    assert "there is no work/ or work.py in it" in told.stdout
+    cells = [{"cell_type": "code", "source": source, "outputs": [], "metadata": {}}]
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+    (clone / "work.ipynb").write_text(json.dumps(notebook))
+    graded = run(clone, "-m", "grader", "sums", "-q")
+    assert (graded.returncode, graded.stdout) == (1, "sums 32/40\n"), graded.stderr
+
+
 def test_every_check_is_a_test_with_its_task_as_marker(clone: Path) -> None:
     plugin = ("-p", "no:cacheprovider")  # ours is known to pytest by being installed
     ran = run(clone, "-m", "pytest", "--strict-markers", *plugin, "-m", "task1", "-rA")
@@ -122,14 +140,37 @@ def test_every_check_is_a_test_with_its_task_as_marker(clone: Path) -> None:
 
 def test_several_processes_of_pytest_tell_what_one_does(clone: Path) -> None:
     told = []
-    for more in ((), ("-n", "2")):
+    for more in ((), ("-n", "2"), ("-n", "2", "--dist", "worksteal")):
         ran = run(clone, "-m", "pytest", "-p", "no:cacheprovider", "-rA", *more)
         lines = (line.partition(" - ")[0] for line in ran.stdout.splitlines())
         told.append(sorted(line for line in lines if line.startswith(("PASSED", "FAILED"))))
         assert ran.returncode == 1
         assert ran.stderr == ""
-    assert told[0] == told[1]
+    assert told[0] == told[1] == told[2]
     assert len(told[0]) == 4
+
+
+def test_several_processes_of_pytest_grade_a_module_once(clone: Path) -> None:
+    """One by one would take the start of a worker for each check. Other tests are shared out beside them."""
+    mine = "import pytest\n@pytest.mark.parametrize('n', range(8))\ndef test_mine(n): pass\n"
+    write(clone, {"test_mine.py": mine})
+    note = """
+        import os, pathlib
+        from grader.platforms import pytest_plugin
+
+        graded = pytest_plugin.Checks.graded
+
+        def noted(self, module, keys):
+            with (pathlib.Path(__file__).parent / "graded").open("a") as file:
+                file.write(f"{module} {len(keys)}\\n")
+            return graded(self, module, keys)
+
+        pytest_plugin.Checks.graded = noted
+    """
+    write(clone, {"conftest.py": note})
+    ran = run(clone, "-m", "pytest", "-p", "no:cacheprovider", "-n", "2")
+    assert "1 failed, 11 passed" in ran.stdout
+    assert (clone / "graded").read_text() == "sums 4\n"
 
 
 @pytest.mark.parametrize(
@@ -250,6 +291,34 @@ def test_earlier_files_come_along_and_what_was_here_is_kept(course: Course, tmp_
     assert "this is no folder. Unpack it first" in refused.stderr
 
 
+def test_what_earlier_files_import_of_the_student_s_own_comes_along(
+    course: Course, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "more", student.files(course, bank.load(course, "more")))
+    first = "from halves import half\nimport absent.nowhere\nfrom . import given\n" + MARKED
+    mine = write(
+        tmp_path / "sums",
+        {
+            "work.py": first,
+            "halves.py": "import thirds\nimport work\ndef half(x): return x / 2\n",
+            "thirds.py": "def third(x:\n",
+            "given.py": "# of another template\n",
+            "unused.py": "# tried something\n",
+        },
+    )
+    (folder / "given.py").write_text("# of the template\n")
+    start = ("-m", "grader", "start", "more", "--from", str(mine))
+    done = run(folder, *start)
+    assert done.stdout == (
+        "work.py: copied, the old one is kept as work.py.before\n"
+        "halves.py: copied\n"
+        "thirds.py: copied\n"
+    )
+    assert (folder / "halves.py").read_bytes() == (mine / "halves.py").read_bytes()
+    assert (folder / "given.py").read_text() == "# of the template\n"
+    assert run(folder, *start).stdout == "work.py: the same\n"
+
+
 def test_a_file_that_is_not_done_takes_the_place_of_none_that_is(
     course: Course, tmp_path: Path
 ) -> None:
@@ -266,6 +335,10 @@ def test_a_file_that_is_not_done_takes_the_place_of_none_that_is(
         told = "work.py: not taken: Task 1 is still to do in it, and done here\n"
         assert (refused.returncode, refused.stdout) == (0, told)
     assert (folder / "work.py").read_text() == MARKED
+    more = '\n\ndef half(x):\n    raise NotImplementedError("Task 4: Halve.")\n'
+    mine.write_text(template + more)
+    told = "work.py: not taken: Task 1 and Task 4 are still to do in it, and done here\n"
+    assert run(folder, *start).stdout == told
     mine.write_text(MARKED + "# mended\n")
     assert run(folder, *start).stdout.startswith("work.py: copied")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 from sample_reports import buggy, full_marks, hostile
 
 from grader.report.annotations import render
@@ -16,6 +17,19 @@ def test_a_fault_is_an_error_at_its_line() -> None:
     )
     assert "took too long (0 / 3)::It did not answer within 5 s on this case.%0A" in lines[0]
     assert lines[-1].startswith("::notice title=Module 2%3A Tensors::32.05 / 50, 25 of 35 checks")
+
+
+def test_what_keeps_a_file_from_being_imported_is_told_at_its_line() -> None:
+    """No check was asked then, and none of them is an error."""
+    hints = (
+        "Start at work.py:3: SyntaxError: invalid syntax. Until it is mended, work cannot be imported.",
+        "2 of the checks that failed pass with the course's own ops.py:1",
+    )
+    report = msgspec.structs.replace(full_marks(), hints=hints)
+    first, second, score = render(report, "hw").splitlines()
+    assert first == f"::warning file=hw/work.py,line=3,title=What to mend first::{hints[0]}"
+    assert second == f"::warning title=What to mend first::{hints[1]}"
+    assert score.startswith("::notice ")
 
 
 def test_nothing_is_wrong_with_full_marks() -> None:

@@ -70,6 +70,7 @@ def changed(*path: str | int, to: Any) -> bytes:
 
 REFUSED = {
     "no JSON": (b"{", "not valid JSON"),
+    "too deep": (b"[" * 100_000, "not valid JSON"),
     "no UTF-8": (b'{"schema": "\xff"}', "not valid JSON"),
     "no object": (b"[]", "no key `schema`"),
     "no schema": (b"{}", SCHEMA),

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import pytest
 from engine.courses import CHECKS, COURSE, MODULE, REFERENCE, dedented, make_course
 
 from grader import bank
-from grader.platforms import gradescope
+from grader.platforms import gradescope, gradescope_run
 from grader.platforms.gradescope_run import (
     due_dates,
     late_lines,
@@ -239,7 +240,7 @@ def test_one_archive_alone_is_opened(built: bytes, tmp_path: Path, name: str, ki
 
 
 def test_when_time_is_over_what_is_known_counts(tmp_path: Path) -> None:
-    archive = zip_of(tmp_path / "course", minutes=0.7)
+    archive = zip_of(tmp_path / "course", minutes=0.14)
     endless = RIGHT.replace("return x * x", "while True: pass")
     sent = run(lay_out(tmp_path / "a", archive, {"work.py": endless.encode()}))
     assert sent["output"].startswith("Grading had to end")
@@ -247,6 +248,15 @@ def test_when_time_is_over_what_is_known_counts(tmp_path: Path) -> None:
     assert outcomes(sent)["total adds everything up"] == "timed_out"
     assert sent["score"] == pytest.approx(2)
     assert sent["extra_data"]["complete"] is False
+
+
+@pytest.mark.parametrize(
+    ("minutes", "graded"), [(1, 30), (1.5, 45), (3, 120), (10, 540), (40, 2340)]
+)
+def test_a_minute_of_the_time_is_kept_and_never_more_than_half(minutes: float, graded: int) -> None:
+    with gradescope_run.ended_after(minutes * 60):
+        left, _ = signal.getitimer(signal.ITIMER_REAL)
+    assert left == pytest.approx(graded, abs=1)
 
 
 def test_a_grader_that_does_not_start_leaves_results(built: bytes, tmp_path: Path) -> None:
@@ -329,6 +339,23 @@ def test_earlier_results_that_gradescope_would_not_take_are_not_sent_again(
     assert sent is not None
     assert json.loads(json.dumps(sent, allow_nan=False))["score"] == 0
     assert not faults(sent)
+
+
+def test_the_last_attempt_is_the_latest_however_they_are_listed() -> None:
+    """Gradescope's documentation does not say in which order they come."""
+    at = "2026-10-0{}T10:00:00.000000-07:00".format
+    first, last = (
+        {"submission_time": at(day), "score": f"{day}.5", "results": {"output": f"day {day}"}}
+        for day in (1, 2)
+    )
+    for listed in ([first, last], [last, first]):
+        sent = over_limit({"previous_submissions": listed}, 2)
+        assert sent is not None
+        assert sent["score"] == 2.5
+    undated = [{**last, "submission_time": None}, first]  # nothing is known: they stay as they are
+    sent = over_limit({"previous_submissions": undated}, 2)
+    assert sent is not None
+    assert sent["score"] == 1.5
 
 
 def test_metadata_that_hold_too_much_are_read_as_none(tmp_path: Path) -> None:
