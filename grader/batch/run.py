@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-import psutil
 
 from grader import bank
 from grader.bank import write_whole
@@ -27,7 +26,7 @@ from grader.batch import job
 from grader.batch.book import Book, of_hand_in
 from grader.batch.model import HandIn, Row
 from grader.batch.names import file_name
-from grader.batch.process import JOB_MB, JobProcess, Lost, hung, short_of_memory
+from grader.batch.process import JOB_MB, JobProcess, Lost, free_memory, hung, short_of_memory
 from grader.batch.standing import settled
 from grader.course import Course
 from grader.errors import GraderError, OutputFault, UsageError
@@ -236,7 +235,7 @@ def jobs_for(limits: Limits, wanted: int | None = None) -> int:
     """How many submissions at once: as many as there are processors, and as memory is free for."""
     if wanted is not None:
         return wanted
-    room = psutil.virtual_memory().available // ((JOB_MB + limits.memory_mb) << 20)
+    room = free_memory() // ((JOB_MB + limits.memory_mb) << 20)
     return max(1, min(_processors(), room))
 
 
