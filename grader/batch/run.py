@@ -38,6 +38,7 @@ from grader.terms import Standing, Terms
 POLL_SECONDS = 1.0
 
 NOW, KNOWN, HELD, NOT_GRADABLE = "graded", "known", "held", "not gradable"
+AWAY = "not there now"
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -51,7 +52,8 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What came of one hand-in. kind: `graded` now, `known` already, `held` or `not gradable`."""
+    """What came of one hand-in. kind: `graded` now, `known` already, `held`, `not gradable`, or `not there now`: it
+    was graded before and cannot be looked at, as when a disk is away, so that what was graded stays."""
 
     hand_in: HandIn
     kind: str
@@ -406,6 +408,12 @@ class _Batch:
         self._dealt(Done(hand_in, kind, of_hand_in(report, hand_in), problem))
 
     def _refused(self, hand_in: HandIn, why: str) -> None:
+        if not os.path.lexists(hand_in.path):
+            kept = self.book.kept_of(self.module, hand_in.id)
+            if kept is not None:
+                here = msgspec.structs.replace(hand_in, problem="")
+                self._dealt(Done(here, AWAY, of_hand_in(kept, here), why))
+                return
         self.book.keep(self.module, hand_in, books.NOT_GRADABLE, problem=why)
         self._dealt(
             Done(

@@ -134,6 +134,11 @@ def listed(asked: Source) -> Class | None:
         warnings.append("a path that is listed more than once is graded once")
     if not paths:
         warnings.append(f"{shown(str(source))} lists no submission")
+    elif not any(map(os.path.lexists, paths)):
+        raise UsageError(
+            f"{source}: nothing that it lists is there, such as {shown(str(paths[0]))}. Is a disk missing, or does the "
+            "list lie in another folder than the one that it was written for?"
+        )
     # Paths may end alike: then the folder above tells them apart, and is likely to be called as the student.
     last = [path.name for path in paths]
     alike = [last.count(name) > 1 for name in last]

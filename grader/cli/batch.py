@@ -225,6 +225,11 @@ def batch(
                     "before, its grade counts again",
                     err=True,
                 )
+            away = [done.hand_in.id for done in dealt if done.kind == run.AWAY]
+            if away:
+                click.echo(
+                    f"note: not there now, and kept as graded before: {some(away)}", err=True
+                )
             if preview:
                 after = book.rows(module)
                 changes, around = compare(before, after), frame(before, after)
