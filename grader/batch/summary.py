@@ -26,8 +26,8 @@ class Summary(msgspec.Struct, frozen=True):
 
     graded: in this run; known: from earlier ones, or of the same content; not_there: known, and not to be found now;
     taken_over: verdicts of these gradings that
-    an earlier one of the same files had found; mean, median: of all scores, None where
-    there is none; per_minute: of what was graded in this run.
+    an earlier one of the same files had found; mean, median: of all hand-ins' points before the terms, None where
+    there are none; per_minute: of what was graded in this run.
     """
 
     schema: str
@@ -80,8 +80,10 @@ def pace(found: Summary) -> str:
     return f"{count(found.graded, 'submission')} graded in {took}, {found.per_minute:g} per minute."
 
 
-def lines(found: Summary) -> list[str]:
-    """The same for a person: a short table, then one line for each hand-in without a score."""
+def lines(found: Summary, *, terms: bool = False) -> list[str]:
+    """The same for a person: a short table, then one line for each hand-in without a score. terms: whether the course
+    has any, so that what counts is something else."""
+    before = ", before the terms" if terms else ""
     rows = [("graded now", str(found.graded)), ("known already", str(found.known))]
     if found.taken_over:
         rows.append(("verdicts kept", str(found.taken_over)))
@@ -92,8 +94,8 @@ def lines(found: Summary) -> list[str]:
     if found.not_there:
         rows.append((AWAY, str(len(found.not_there))))
     if found.mean is not None:
-        rows.append(("mean", f"{points(found.mean)} / {points(found.max_score)}"))
-        rows.append(("median", f"{points(found.median)} / {points(found.max_score)}"))
+        rows.append(("mean", f"{points(found.mean)} / {points(found.max_score)}{before}"))
+        rows.append(("median", f"{points(found.median)} / {points(found.max_score)}{before}"))
     if found.graded:
         rows.append(("per minute", f"{found.per_minute:g}"))
     many = "submission" if found.total == 1 else "submissions"

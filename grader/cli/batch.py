@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from grader.batch.model import Class, HandIn, Row
     from grader.batch.run import Done, Options
     from grader.course import Course
-    from grader.terms import Terms
+    from grader.terms import Standing, Terms
 
 PLAIN_SECONDS = 30.0  # between two lines where there is no terminal
 MOST_LINES = 16  # jobs that are shown at work at once
@@ -72,7 +72,12 @@ LOOK_SECONDS = 3.0  # between two looks at a source that is watched
     help="Say who would gain and who would lose, in DIR/preview, and change nothing else.",
 )
 @click.option("--watch", is_flag=True, help="Stay, and grade what comes or changes, until Ctrl-C.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the summary as JSON; with --watch a line for it, and one for each that lands.",
+)
 @click.option(
     "--fail-under",
     type=Within(0, 100),
@@ -243,12 +248,25 @@ def batch(
                     err=True,
                 )
             else:
-                lines = [*summary.lines(came), str(place / "index.html")]
-                put(json_of(came) if as_json else "\n".join(lines))
+                lines = [
+                    *summary.lines(came, terms=reports.has_terms),
+                    str(place / "index.html"),
+                ]
+                put(json_of(came, one_line=watch) if as_json else "\n".join(lines))
                 shutil.rmtree(aside, ignore_errors=True)
             if watch:
+
+                def tell(done: Done) -> None:
+                    standing = reports.standing(module, done.hand_in) if reports.has_terms else None
+                    put(landed(done, standing, as_json=as_json))
+
                 keep_watching(
-                    source, lambda: read(source, out, out, roster_csv, deadline), seen, once, dealt
+                    source,
+                    lambda: read(source, out, out, roster_csv, deadline),
+                    seen,
+                    once,
+                    dealt,
+                    tell,
                 )
         except KeyboardInterrupt:
             many = len({done.hand_in.id for done in dealt})
@@ -419,15 +437,13 @@ def keep_watching(
     seen: dict[str, frozenset[tuple[str, int, int]]],
     once: Any,
     dealt: list[Done],
+    tell: Callable[[Done], None],
 ) -> None:
-    """Looks at the source again and again, and grades what has come or changed once it is at rest.
+    """Looks at the source again and again, and grades what has come or changed once it is at rest; `tell` is told of each.
 
     seen: the marks of what was graded, from before that began. What is not there any more, as when a disk is away for
     a moment, keeps what was graded.
     """
-    from grader.batch import run
-    from grader.batch.names import shown
-
     graded = dict(seen)
     before = dict(seen)
     click.echo(f"watching {source}; Ctrl-C ends it", err=True)
@@ -453,10 +469,35 @@ def keep_watching(
         once(at_rest)
         graded |= {hand_in.id: now[hand_in.id] for hand_in in at_rest}
         for done in dealt[first:]:
-            if done.kind in (run.NOW, run.KNOWN) and done.report is not None:
-                put(f"{done.hand_in.id}: {done.report.score:g}/{done.report.max_score:g}")
-            else:
-                put(f"{done.hand_in.id}: {done.kind}: {shown(done.problem)}")
+            tell(done)
+
+
+def landed(done: Done, standing: Standing | None, *, as_json: bool) -> str:
+    """A line on a hand-in that was graded while its source is watched. standing: what counts under the terms, None
+    without any."""
+    from grader.batch import run
+    from grader.batch.names import shown
+
+    report = done.report
+    if as_json:
+        about = {
+            "schema": "backcheck/landed/1",
+            "hand_in": done.hand_in.id,
+            "kind": done.kind,
+            "score": report.score if report else None,
+            "max_score": report.max_score if report else None,
+            "counts": standing.score if standing else None,
+            "problem": done.problem,
+        }
+        return json.dumps(about)
+    if done.kind in (run.NOW, run.KNOWN) and report is not None:
+        counts = (
+            f", of which {standing.score:g} count"
+            if standing and standing.score != report.score
+            else ""
+        )
+        return f"{done.hand_in.id}: {report.score:g}/{report.max_score:g}{counts}"
+    return f"{done.hand_in.id}: {done.kind}: {shown(done.problem)}"
 
 
 def marks(hand_in: HandIn) -> frozenset[tuple[str, int, int]]:
@@ -475,11 +516,12 @@ def marks(hand_in: HandIn) -> frozenset[tuple[str, int, int]]:
     return frozenset(seen)
 
 
-def json_of(found: Any) -> str:
+def json_of(found: Any, *, one_line: bool = False) -> str:
     """The summary as JSON."""
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+    data = msgspec.json.encode(found)
+    return (data if one_line else msgspec.json.format(data, indent=2)).decode()
 
 
 def below(done: Done, percent: float) -> bool:

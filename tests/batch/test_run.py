@@ -252,9 +252,20 @@ def test_the_terms_of_the_course_are_applied(tmp_path: Path) -> None:
     assert "a fee" in (out / "reports" / "sums" / "ada.html").read_text()
     assert "nobody here has the id adda" in ran.stderr
     assert "not in this source" not in ran.stderr
+    ran = subprocess.run(line[:-1], capture_output=True, text=True, env=environment)
+    assert "40 / 40, before the terms" in ran.stdout
     (tmp_path / "class" / "ada").rename(tmp_path / "class" / "emmy")
     ran = subprocess.run(line, capture_output=True, text=True, env=environment)
     assert "not in this source, and kept as graded before: ada" in ran.stderr
+
+
+def test_an_error_takes_the_place_of_a_summary_as_json(handed_in: Path, tmp_path: Path) -> None:
+    for wrong in (["--resume"], ["--jobs", "many"]):
+        ran = graded(handed_in, tmp_path / "out", *wrong, "--json")
+        assert ran.returncode == 2
+        told = json.loads(ran.stdout)
+        assert (told["schema"], told["exit_code"]) == ("backcheck/error/1", 2)
+        assert told["error"] in ran.stderr
 
 
 def test_a_mistaken_command_line_makes_no_folder(handed_in: Path, tmp_path: Path) -> None:
@@ -340,6 +351,47 @@ def test_what_comes_while_a_source_is_watched_is_graded(tmp_path: Path) -> None:
     assert batch.returncode == 130
     assert "2 of 2 are done" in said
     assert [row.hand_in.id for row in rows(tmp_path / "out")] == ["ada", "emmy"]
+
+
+def test_what_lands_while_a_source_is_watched_is_a_line_of_json_where_that_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    root = make_course(
+        tmp_path / "course",
+        {
+            "grader.yaml": COURSE + "late: {percent_per_day: 10}\n",
+            "students.yaml": "adjustments: {emmy: {sums: [{points: -3, reason: a fee}]}}\n",
+        },
+    ).root
+    source = tmp_path / "class"
+    write(source, {"ada/work.py": REFERENCE})
+    line = command(source, tmp_path / "out", "--watch", "--json", "--course", str(root))
+    line[line.index("warmup")] = "sums"
+    batch = subprocess.Popen(
+        line,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "GRADE_CACHE": str(tmp_path / "banks")},
+    )
+    late = threading.Timer(90, batch.kill)
+    late.start()
+    try:
+        lines = iter(batch.stdout or [])
+        first = json.loads(next(lines))
+        write(source, {"emmy/work.py": REFERENCE})
+        (source / "kurt").mkdir()
+        landed = [json.loads(next(lines)) for _ in range(2)]
+    finally:
+        batch.send_signal(signal.SIGINT)
+        batch.communicate(timeout=60)
+        late.cancel()
+    assert (first["schema"], first["total"]) == ("backcheck/batch/1", 1)
+    emmy, kurt = sorted(landed, key=lambda one: str(one["hand_in"]))
+    assert {one["schema"] for one in landed} == {"backcheck/landed/1"}
+    assert (emmy["hand_in"], emmy["score"], emmy["counts"]) == ("emmy", 40, 37)
+    assert (kurt["kind"], kurt["score"]) == ("not gradable", None)
+    assert "empty" in kurt["problem"]
 
 
 def test_what_changes_before_the_watch_begins_is_graded_and_what_goes_away_stays_as_it_was(
