@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path, PurePosixPath
 
@@ -68,6 +68,15 @@ UPLOADING = (
     "git",
     *(word for setting in SETTINGS for word in ("-c", setting)),
     "upload-pack",
+)
+
+# Ends a clone and what it has begun as soon as nobody holds the other end of its standard input any more: a server
+# that hangs would keep it for long after whoever started it was killed.
+LEASHED = (
+    "sh",
+    "-c",
+    'exec 3<&0; (cat <&3; kill -9 0) >/dev/null 2>&1 & exec "$@" 3<&- </dev/null',
+    "sh",
 )
 
 
@@ -363,16 +372,18 @@ def _clone(address: str, place: Path, running: set[subprocess.Popen[bytes]]) -> 
 
     running: holds the program while it is at work.
     """
+    if shutil.which("git") is None:
+        raise UsageError("git is not installed here: install it, or clone elsewhere")
     command = ["git", *_settings(), "clone", "--quiet", "--bare", "--template=", "--no-tags"]
     if address.startswith("file:"):
         # It is read by a git of its own, which hears of no settings of ours in another way.
         command += [f"--upload-pack={shlex.join(UPLOADING)}"]
     command += [f"--depth={DEPTH}", "--no-single-branch", "--", address]
     try:
-        with passing(place.parent) as folder:
+        with passing(place.parent) as folder, _leash() as leash:
             with subprocess.Popen(
-                [*command, str(folder / "clone")],
-                stdin=subprocess.DEVNULL,
+                [*(LEASHED if leash is not None else ()), *command, str(folder / "clone")],
+                stdin=subprocess.DEVNULL if leash is None else leash,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 env=dict(os.environ) | QUIET | CLONING,
@@ -388,13 +399,26 @@ def _clone(address: str, place: Path, running: set[subprocess.Popen[bytes]]) -> 
                 return f"could not be cloned: {_reason(said)}"
             shutil.rmtree(place, ignore_errors=True)
             os.replace(folder / "clone", place)
-    except FileNotFoundError as error:
-        raise UsageError("git is not installed here: install it, or clone elsewhere") from error
     except subprocess.TimeoutExpired:
         return f"could not be cloned in {CLONE_SECONDS / 60:g} min"
     except OSError as error:
         raise OutputFault(f"{place}: cannot be written: {error.strerror}") from error
     return ""
+
+
+@contextlib.contextmanager
+def _leash() -> Iterator[int | None]:
+    """What a clone has as its standard input: the end of a pipe that is closed with this process; None where there is
+    no shell to look at it."""
+    if os.name != "posix":
+        yield None
+        return
+    theirs, ours = os.pipe()
+    try:
+        yield theirs
+    finally:
+        os.close(theirs)
+        os.close(ours)
 
 
 def _end(clone: subprocess.Popen[bytes]) -> None:

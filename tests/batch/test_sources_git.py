@@ -15,6 +15,7 @@ from drawn import PROJECT
 
 from grader.batch import git as of_git
 from grader.batch import sources
+from grader.errors import UsageError
 
 pytestmark = pytest.mark.skipif(
     subprocess.run(["git", "--version"], capture_output=True).returncode != 0, reason="no git here"
@@ -387,6 +388,13 @@ def test_an_address_that_hangs_is_told_and_given_up(
     assert f"cloned 0 of 1; 2 s of 3: {port}" in heard.said
 
 
+def test_that_git_is_missing_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "class.txt").write_text("https://example.org/ada.git\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match="git is not installed here"):
+        sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch")
+
+
 def test_what_a_batch_left_that_was_killed_while_it_cloned_is_swept_up(tmp_path: Path) -> None:
     clones = tmp_path / "out" / "sources" / "clones"
     with socket.create_server(("127.0.0.1", 0)) as server:  # which never answers
@@ -405,6 +413,10 @@ def test_what_a_batch_left_that_was_killed_while_it_cloned_is_swept_up(tmp_path:
             batch.kill()
             batch.wait()
             assert list(clones.iterdir())
+            # The clone is gone as well: it waits for no server for whom nobody waits.
+            connected.settimeout(20)
+            while connected.recv(4096):
+                pass
     (tmp_path / "class.txt").write_text(f"file://{repository(tmp_path / 'emmy', 'mine')}\n")
     sources.read(tmp_path / "class.txt", scratch=tmp_path / "out" / "sources")
     assert [place.name for place in clones.iterdir()] == ["emmy"]
