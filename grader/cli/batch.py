@@ -175,6 +175,7 @@ def batch(
     from grader.batch import roster, run, summary
     from grader.batch.book import Book
     from grader.batch.diff import compare, frame
+    from grader.batch.scratch import swept_files
     from grader.cli.gradebook import counted, diff_json, diff_lines, write_page
 
     limits = ready.assignment.limits
@@ -199,6 +200,7 @@ def batch(
     with Book(place / "gradebook.sqlite") as book:
         if not preview and (aside / "gradebook.sqlite").is_file():
             book.adopt(aside / "gradebook.sqlite")
+        swept_files(place)
         reports = run.Reports(place / "reports", terms, run.rows_of(course, book))
         had = {name for (of, name), row in reports.rows.items() if of == module and row.report}
         dealt: list[Done] = []

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -139,6 +140,28 @@ def test_every_submission_is_dealt_with(undisturbed: Path) -> None:
     assert score(found["leaves"]) == 0
     assert "no zip file" in found["torn"].problem
     assert "empty" in found["empty"].problem
+
+
+def test_what_was_being_written_when_a_batch_was_killed_is_swept_up(
+    handed_in: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    """But not what another batch may be writing now, nor what is somebody's own."""
+    out = tmp_path / "out"
+    shutil.copytree(undisturbed, out)
+    reports = out / "reports" / "warmup"
+    left = [
+        out / ".index.html-ab_3defg",
+        reports / ".ada.json-12345678",
+        reports / ".ä.html-zzzzzzzz",
+    ]
+    kept = [out / ".notes.html", reports / ".ada.json-abcdefgh", reports / ".ada.txt-12345678"]
+    for path in (*left, *kept):
+        path.write_text("half")
+        if path.name != ".ada.json-abcdefgh":
+            os.utime(path, (1, 1))
+    ran = graded(handed_in, out)
+    assert ran.returncode == 0, ran.stderr
+    assert [path.exists() for path in (*left, *kept)] == [False] * 3 + [True] * 3
 
 
 def test_what_is_alike_is_graded_once(undisturbed: Path) -> None:
