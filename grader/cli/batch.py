@@ -221,7 +221,9 @@ def batch(
         seen = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins} if watch else {}
         try:
             came = once(found.hand_ins)
-            for line in left_behind(found, book.rows(module), module, terms):
+            kept = book.rows(module)
+            told = left_behind(found, kept, module, terms)
+            for line in (*told, *beyond(found, kept, module, terms, deadline)):
                 click.echo(f"note: {line}", err=True)
             lost = [
                 d.hand_in.id for d in dealt if d.kind == run.NOT_GRADABLE and d.hand_in.id in had
@@ -429,6 +431,50 @@ def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) ->
         lines.append(
             f"students.yaml: nobody here has the id {some(sorted(set(agreed)))}, so what was agreed for {module} "
             "does nothing yet"
+        )
+    return lines
+
+
+def beyond(
+    found: Class, rows: Sequence[Row], module: str, terms: Terms, deadline: str
+) -> list[str]:
+    """What the terms would not have counted, had the source shown what came before it: commits after the last date, and
+    attempts after those that may count."""
+    from grader.terms import dates_for, moment
+
+    lines = []
+    if found.kind == "git" and not deadline:
+        late = []
+        for hand_in in found.hand_ins:
+            last = [dates_for(terms, module, s.id) for s in hand_in.students]
+            ends = [end for dates in last if (end := dates.late_due or dates.due) is not None]
+            when = moment(hand_in.received)
+            if when and ends and when > max(ends):
+                late.append(hand_in.id)
+        if late:
+            own = terms.dates.get(module)
+            whole = (own.late_due or own.due) if own is not None else None
+            at = f" {whole.isoformat(timespec='minutes')}" if whole else ""
+            lines.append(
+                f"the last commit is after the last date of {some(late)}: --deadline{at} grades what was there then"
+            )
+    # Of the systems Gradescope alone says which attempt it is; a number in a file's name may be the student's own.
+    limit = terms.attempts.limit if found.kind == "gradescope" else 0
+    mine: dict[str, int] = {}
+    for row in rows:
+        for student in row.hand_in.students:
+            mine[student.id] = mine.get(student.id, 0) + 1
+    over = [
+        row.hand_in.id
+        for row in rows
+        if limit
+        and row.hand_in.attempt > limit
+        and all(mine[student.id] <= limit for student in row.hand_in.students)
+    ]
+    if over:
+        lines.append(
+            f"only the first {limit} attempts may count, and these are later ones of which the source does not hold the "
+            f"earlier: {some(over)}. They are counted as what there is"
         )
     return lines
 

@@ -26,6 +26,7 @@ from drawn import PROJECT
 from engine.courses import COURSE, FILES, REFERENCE, dedented, make_course, write
 from hostile.attacks import ATTACKS
 
+from batch.test_sources_git import commit, repository
 from grader import bank
 from grader.batch import run, sources
 from grader.batch.book import Book
@@ -374,6 +375,36 @@ def test_what_comes_while_a_source_is_watched_is_graded(tmp_path: Path) -> None:
     assert batch.returncode == 130
     assert "2 of 2 are done" in said
     assert [row.hand_in.id for row in rows(tmp_path / "out")] == ["ada", "emmy"]
+
+
+def test_what_the_terms_would_not_count_had_the_source_shown_more_is_told(tmp_path: Path) -> None:
+    """A commit after the last date, and an attempt after those that may count."""
+    given = (
+        "dates: {sums: {due: 2026-10-01 23:59, late_due: 2026-10-03 23:59}}\nattempts: {limit: 2}\n"
+    )
+    root = make_course(tmp_path / "course", {"grader.yaml": COURSE + given}).root
+    ada = repository(tmp_path / "git" / "ada", "x")
+    commit(ada, REFERENCE, 2, "work.py")
+    commit(ada, f"{REFERENCE}# once more\n", 8, "work.py")
+    times = "".join(f"  - :created_at: 2026-09-0{day} 12:00:00 Z\n" for day in (1, 2))
+    about = f"one:\n  :submitters: [{{':name': Ada}}]\n  :created_at: 2026-09-03 12:00:00 Z\n  :history:\n{times}"
+    export = {"one/work.py": REFERENCE, "submission_metadata.yml": about}
+    write(tmp_path / "gradescope", export)
+
+    def told(source: str, *more: str) -> str:
+        line = command(tmp_path / source, tmp_path / f"out-{source}", "--course", str(root), *more)
+        line[line.index("warmup")] = "sums"
+        environment = {**os.environ, "GRADE_CACHE": str(tmp_path / "banks")}
+        ran = subprocess.run(line, capture_output=True, text=True, env=environment)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stderr
+
+    deadline = "--deadline 2026-10-03T23:59+00:00"
+    assert f"the last commit is after the last date of ada: {deadline} grades" in told("git")
+    assert "last date" not in told("git", *deadline.split())
+    assert "only the first 2 attempts may count" in told("gradescope")
+    write(tmp_path / "gradescope", {"submission_metadata.yml": about.replace(times, "")})
+    assert "attempts" not in told("gradescope")
 
 
 def test_what_lands_while_a_source_is_watched_is_a_line_of_json_where_that_is_asked_for(
