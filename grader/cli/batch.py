@@ -204,6 +204,10 @@ def batch(
         reports = run.Reports(place / "reports", terms, run.rows_of(course, book))
         had = {name for (of, name), row in reports.rows.items() if of == module and row.report}
         dealt: list[Done] = []
+        for line in other_people(
+            found, [row for row in reports.rows.values() if row.module == module]
+        ):
+            click.echo(f"note: {line}", err=True)
 
         def once(hand_ins: Sequence[HandIn]) -> summary.Summary:
             first, start = len(dealt), time.monotonic()
@@ -405,6 +409,23 @@ def some(names: Sequence[str]) -> str:
 
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(map(shown, names[:5])) + more
+
+
+def other_people(found: Class, rows: Sequence[Row]) -> list[str]:
+    """Whose name another student has in the gradebook, who lies elsewhere: two people of one name in two sources."""
+    held = {row.hand_in.id: row.hand_in for row in rows if row.report is not None}
+    lines = []
+    for hand_in in found.hand_ins:
+        before = held.get(hand_in.id)
+        if before is None or before.path == hand_in.path:
+            continue
+        was, now = ({s.id for s in one.students} for one in (before, hand_in))
+        if was and now and not was & now:
+            lines.append(
+                f"{hand_in.id}: in the gradebook this is {some(sorted(was))}, and here {some(sorted(now))}, who takes that "
+                "place. If these are two people, give each source an --out of its own"
+            )
+    return lines
 
 
 def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) -> list[str]:

@@ -407,6 +407,25 @@ def test_what_the_terms_would_not_count_had_the_source_shown_more_is_told(tmp_pa
     assert "attempts" not in told("gradescope")
 
 
+def test_that_somebody_of_the_same_name_takes_a_place_in_the_gradebook_is_told(
+    tmp_path: Path,
+) -> None:
+    """Two sections are two downloads. Whoever comes again, or is called otherwise at the same place, is told nothing."""
+    for section, number in (("a", 111), ("b", 222), ("c", 222)):
+        write(tmp_path / section, {f"lovelaceada_{number}_5_warmup.py": RIGHT})
+    said = [graded(tmp_path / section, tmp_path / "out").stderr for section in "abc"]
+    assert [
+        "note: lovelaceada: in the gradebook this is 111, and here 222, " in one for one in said
+    ] == [
+        False,
+        True,
+        False,
+    ]
+    (tmp_path / "roster.csv").write_text("id,name\n7,Ada Lovelace\n")
+    ran = graded(tmp_path / "c", tmp_path / "out", "--roster", str(tmp_path / "roster.csv"))
+    assert "in the gradebook" not in ran.stderr
+
+
 def test_what_lands_while_a_source_is_watched_is_a_line_of_json_where_that_is_asked_for(
     tmp_path: Path,
 ) -> None:
