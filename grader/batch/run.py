@@ -409,7 +409,7 @@ class _Batch:
 
     def _refused(self, hand_in: HandIn, why: str) -> None:
         if not os.path.lexists(hand_in.path):
-            kept = self.book.kept_of(self.module, hand_in.id)
+            kept = self.book.kept_of(self.module, hand_in)
             if kept is not None:
                 here = msgspec.structs.replace(hand_in, problem="")
                 self._dealt(Done(here, AWAY, of_hand_in(kept, here), why))

@@ -389,6 +389,10 @@ def planned(
             if not why:
                 taken, said = take_in(course, ready, Path(hand_in.path), seed)
                 why = said.text if taken is None else ""
+            away = why != "" and not os.path.lexists(hand_in.path)
+            if away and book is not None and book.kept_of(ready.assignment.name, hand_in):
+                lines.append(f"  {hand_in.id}: not there now, and kept as graded before")
+                continue
             if why:
                 lines.append(f"  {hand_in.id}: cannot be graded: {shown(why)}")
                 continue

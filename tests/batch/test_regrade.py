@@ -144,6 +144,9 @@ def test_what_a_list_names_and_is_away_keeps_what_was_graded(tmp_path: Path) -> 
     ran = course.grade()
     assert ran.returncode == 0
     assert "note: not there now, and kept as graded before: ada, emmy\n" in ran.stderr
+    plan = course.grade("--dry-run").stdout
+    assert "  ada: not there now, and kept as graded before\n" in plan
+    assert "  nobody: cannot be graded: there is no such file" in plan
     assert "not there now  2\n" in ran.stdout
     assert course.scores() == {"ada": 40, "emmy": 40, "kurt": 32, "nobody": None}
     assert (course.out / "reports" / "sums" / "ada.html").is_file()
