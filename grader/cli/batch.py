@@ -9,6 +9,7 @@ import shlex
 import shutil
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 PLAIN_SECONDS = 30.0  # between two lines where there is no terminal
 MOST_LINES = 16  # jobs that are shown at work at once
+RECENT = 10  # of the latest, by whose pace it is told how long the others take
 LOOK_SECONDS = 3.0  # between two looks at a source that is watched
 
 
@@ -620,6 +622,8 @@ class Plain:
     def __init__(self, total: int) -> None:
         self.total = total
         self.began = self.last = time.monotonic()
+        # When the latest were done: what was known already went by at once, and says nothing of what is left.
+        self.recent = deque([self.began], maxlen=RECENT + 1)
         self.counts: dict[str, int] = {}
         self.faulty = 0
         self.doing: dict[int, tuple[str, str]] = {}
@@ -640,6 +644,7 @@ class Plain:
 
     def done(self, done: Done) -> None:
         self.tell(done)
+        self.recent.append(time.monotonic())
         self.counts[done.kind] = self.counts.get(done.kind, 0) + 1
         report = done.report
         if report is not None and report.score is not None:
@@ -657,7 +662,8 @@ class Plain:
         graded = self.counts.get("graded", 0)
         if not graded:
             return ", ".join(told)
-        left = seconds / max(self.finished, 1) * (self.total - self.finished)
+        each = (time.monotonic() - self.recent[0]) / max(len(self.recent) - 1, 1)
+        left = each * (self.total - self.finished)
         clock = f"{left / 60:.0f} min" if left > 90 else f"{left:.0f} s"
         if short:
             held = [f"{self.counts['held']} held"] if self.counts.get("held") else []
