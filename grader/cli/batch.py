@@ -465,19 +465,28 @@ def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) ->
 def beyond(
     found: Class, rows: Sequence[Row], module: str, terms: Terms, deadline: str
 ) -> list[str]:
-    """What the terms would not have counted, had the source shown what came before it: commits after the last date, and
-    attempts after those that may count."""
+    """Where the source shows other work than the terms go by: commits after the last date, or none of those that an
+    extension allows, and attempts after those that may count."""
     from grader.terms import dates_for, moment
 
     lines = []
-    if found.kind == "git" and not deadline:
-        late = []
+    if found.kind == "git":
+        late, cut = [], []
+        until = moment(deadline)
         for hand_in in found.hand_ins:
             last = [dates_for(terms, module, s.id) for s in hand_in.students]
             ends = [end for dates in last if (end := dates.late_due or dates.due) is not None]
             when = moment(hand_in.received)
-            if when and ends and when > max(ends):
+            if until is None and when and ends and when > max(ends):
                 late.append(hand_in.id)
+            extended = any(module in terms.extensions.get(s.id, {}) for s in hand_in.students)
+            if until is not None and extended and ends and max(ends) > until:
+                cut.append(f"{hand_in.id} (until {max(ends).isoformat(timespec='minutes')})")
+        if cut:
+            lines.append(
+                f"--deadline leaves out what an extension allows: {some(cut)}. Write the address of that repository, such "
+                "as file:///clones/ada, into a file, and grade that with --deadline as it is for them"
+            )
         if late:
             own = terms.dates.get(module)
             whole = (own.late_due or own.due) if own is not None else None

@@ -382,7 +382,11 @@ def test_what_the_terms_would_not_count_had_the_source_shown_more_is_told(tmp_pa
     given = (
         "dates: {sums: {due: 2026-10-01 23:59, late_due: 2026-10-03 23:59}}\nattempts: {limit: 2}\n"
     )
-    root = make_course(tmp_path / "course", {"grader.yaml": COURSE + given}).root
+    agreed = "extensions: {emmy: {sums: {days: 5, reason: ill}}}\n"
+    files = {"grader.yaml": COURSE + given, "students.yaml": agreed}
+    root = make_course(tmp_path / "course", files).root
+    emmy = repository(tmp_path / "git" / "emmy", "x")
+    commit(emmy, REFERENCE, 6, "work.py")
     ada = repository(tmp_path / "git" / "ada", "x")
     commit(ada, REFERENCE, 2, "work.py")
     commit(ada, f"{REFERENCE}# once more\n", 8, "work.py")
@@ -401,7 +405,14 @@ def test_what_the_terms_would_not_count_had_the_source_shown_more_is_told(tmp_pa
 
     deadline = "--deadline 2026-10-03T23:59+00:00"
     assert f"the last commit is after the last date of ada: {deadline} grades" in told("git")
-    assert "last date" not in told("git", *deadline.split())
+    said = told("git", *deadline.split())
+    assert "last date" not in said
+    assert "leaves out what an extension allows: emmy (until 2026-10-08T23:59+00:00)" in said
+    (tmp_path / "git.txt").write_text(f"file://{emmy}\n")
+    alone = told("git.txt", "--deadline", "2026-10-08T23:59+00:00")
+    assert "extension" not in alone
+    report = tmp_path / "out-git.txt" / "reports" / "sums" / "emmy.json"
+    assert json.loads(report.read_text())["standing"]["score"] == 40
     assert "only the first 2 attempts may count" in told("gradescope")
     write(tmp_path / "gradescope", {"submission_metadata.yml": about.replace(times, "")})
     assert "attempts" not in told("gradescope")
