@@ -62,6 +62,11 @@ def _detected(path: Path, source: Source, leave_out: Path | None) -> Class:
     if source.path.is_file() and source.path.name.lower().endswith(ENDINGS):
         if source.path.suffix.lower() == ".zip":
             raise UsageError(f"{path}: this is no zip, or its end is missing. Download it again")
+        if source.path.suffix.lower() == ".py":
+            raise UsageError(
+                f"{path}: this is one file, and no class. Name the folder of submissions, or grade it alone: "
+                f"grade MODULE --submission {path}"
+            )
         raise UsageError(
             f"{path}: only a zip of a class is unpacked here. Unpack this, and name the folder"
         )

@@ -337,6 +337,12 @@ def test_the_one_archive_in_a_students_folder_is_opened_wherever_it_comes_from(
     assert {name: exported[name] for name in wanted} == wanted
 
 
+def test_one_file_is_no_class_and_nothing_to_unpack(tmp_path: Path) -> None:
+    (tmp_path / "warmup.py").write_text("x = 1\n")
+    with pytest.raises(UsageError, match="grade it alone: grade MODULE --submission"):
+        sources.read(tmp_path / "warmup.py")
+
+
 class Unsaid(zipfile.ZipInfo):
     """An entry whose name is UTF-8 without the flag that says so, as the Finder writes it."""
 
