@@ -78,7 +78,8 @@ LOOK_SECONDS = 3.0  # between two looks at a source that is watched
     "--json",
     "as_json",
     is_flag=True,
-    help="Print the summary as JSON; with --watch a line for it, and one for each that lands.",
+    help="Print the summary (or what --detect and --dry-run say) as JSON; with --watch a line for it, and one for "
+    "each that lands.",
 )
 @click.option(
     "--fail-under",
@@ -149,7 +150,7 @@ def batch(
             f"--watch: only a folder or a list of paths can be watched: {found.detail}"
         )
     if detect:
-        put("\n".join(detected(found)))
+        put(detected_json(found) if as_json else "\n".join(detected(found)))
         return
     if out is None:
         raise UsageError("--out: name a folder for the gradebook and the reports: --out results")
@@ -171,7 +172,8 @@ def batch(
     finally:
         progress.clear()
     if dry_run:
-        put("\n".join(planned(course, ready, found, book_path, seed=seed, force=force)))
+        plan = planned(course, ready, found, book_path, seed=seed, force=force)
+        put(plan_json(module, plan) if as_json else "\n".join(plan_lines(plan)))
         return
 
     from grader.batch import roster, run, summary
@@ -374,15 +376,25 @@ def detected(found: Class) -> list[str]:
     return lines
 
 
+def detected_json(found: Class) -> str:
+    """The same for a program."""
+    import msgspec
+
+    return json.dumps({"schema": "backcheck/class/1", **msgspec.to_builtins(found)}, indent=2)
+
+
+WOULD = "would be graded"
+
+
 def planned(
     course: Course, ready: Module, found: Class, book_path: Path, *, seed: int | None, force: bool
-) -> list[str]:
-    """What a batch would do with each hand-in. Takes each one in, and runs nothing of it."""
+) -> list[tuple[str, str, str]]:
+    """What a batch would do with each hand-in: its id, what, and why it cannot be graded. Takes each one in, and runs
+    nothing of it."""
     from grader.batch.job import take_in
-    from grader.batch.names import shown
     from grader.cli.gradebook import opened
 
-    lines = []
+    plan = []
     graded: set[str] = set()
     with contextlib.ExitStack() as stack:
         book = stack.enter_context(opened(book_path)) if book_path.is_file() else None
@@ -393,20 +405,35 @@ def planned(
                 why = said.text if taken is None else ""
             away = why != "" and not os.path.lexists(hand_in.path)
             if away and book is not None and book.kept_of(ready.assignment.name, hand_in):
-                lines.append(f"  {hand_in.id}: not there now, and kept as graded before")
+                plan.append((hand_in.id, "not there now, and kept as graded before", ""))
                 continue
             if why:
-                lines.append(f"  {hand_in.id}: cannot be graded: {shown(why)}")
+                plan.append((hand_in.id, "cannot be graded", why))
                 continue
             key = said.text
             if key in graded:
-                lines.append(f"  {hand_in.id}: the same as another")
+                plan.append((hand_in.id, "the same as another", ""))
             elif book is not None and not force and book.known(key) is not None:
-                lines.append(f"  {hand_in.id}: known already")
+                plan.append((hand_in.id, "known already", ""))
             else:
                 graded.add(key)
-                lines.append(f"  {hand_in.id}: would be graded")
-    return [f"{len(graded)} of {len(found.hand_ins)} would be graded", *lines]
+                plan.append((hand_in.id, WOULD, ""))
+    return plan
+
+
+def plan_lines(plan: Sequence[tuple[str, str, str]]) -> list[str]:
+    """The plan for a person."""
+    from grader.batch.names import shown
+
+    many = sum(what == WOULD for _, what, _ in plan)
+    lines = [f"  {name}: {what}{f': {shown(why)}' if why else ''}" for name, what, why in plan]
+    return [f"{many} of {len(plan)} {WOULD}", *lines]
+
+
+def plan_json(module: str, plan: Sequence[tuple[str, str, str]]) -> str:
+    """The plan for a program."""
+    about = [{"hand_in": name, "plan": what, "problem": why} for name, what, why in plan]
+    return json.dumps({"schema": "backcheck/plan/1", "module": module, "hand_ins": about}, indent=2)
 
 
 def some(names: Sequence[str]) -> str:

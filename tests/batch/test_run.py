@@ -227,6 +227,20 @@ def test_a_plan_writes_nothing(handed_in: Path, undisturbed: Path, tmp_path: Pat
     assert "\u202e" not in detected.stdout
 
 
+def test_what_is_detected_and_planned_can_be_had_as_json(
+    handed_in: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    seen = json.loads(graded(handed_in, tmp_path / "out", "--detect", "--json").stdout)
+    assert (seen["schema"], seen["kind"]) == ("backcheck/class/1", "folder")
+    assert len(seen["hand_ins"]) == len(SUBMISSIONS) + 2
+    plan = json.loads(graded(handed_in, undisturbed, "--dry-run", "--json").stdout)
+    assert plan["schema"] == "backcheck/plan/1"
+    told = {one["hand_in"]: one for one in plan["hand_ins"]}
+    assert told["ada"]["plan"] == "known already"
+    assert told["torn"]["plan"] == "cannot be graded"
+    assert "no zip file" in told["torn"]["problem"]
+
+
 def test_resume_demands_a_gradebook(handed_in: Path, tmp_path: Path) -> None:
     ran = graded(handed_in, tmp_path / "out", "--resume")
     assert ran.returncode == 2
