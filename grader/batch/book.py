@@ -133,6 +133,16 @@ class Book:
             ).fetchone()
         return None if found is None else _unpacked(found[0])
 
+    def kept_of(self, module: str, hand_in: HandIn) -> Report | None:
+        """What is kept of a hand-in that was graded where it lies, and is not held; None where nothing is."""
+        with self._said():
+            found = self.connection.execute(
+                "SELECT report FROM hand_ins JOIN gradings ON hand_ins.grading = gradings.key "
+                "WHERE hand_ins.module = ? AND id = ? AND origin = ? AND score IS NOT NULL",
+                (module, hand_in.id, os.fsencode(hand_in.path)),
+            ).fetchone()
+        return None if found is None else _unpacked(found[0])
+
     def keep(
         self,
         module: str,

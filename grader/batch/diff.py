@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from grader.batch.grades import best, score, state
+from grader.batch.grades import best, rounded, score, state
 from grader.batch.model import Row
 from grader.model import Outcome
 
@@ -66,13 +66,14 @@ def compare(old: Sequence[Row], new: Sequence[Row]) -> list[Change]:
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """What is another in the module itself: the points possible, None where nothing is graded, and keys of the checks
-    that only one of the two has."""
+    """What is another in the module itself: the points possible, None where nothing is graded, keys of the checks
+    that only one of the two has, and the checks that are worth something else: key, points before and after."""
 
     old_best: Decimal | None
     new_best: Decimal | None
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    revalued: tuple[tuple[str, Decimal, Decimal], ...] = ()
 
 
 def frame(old: Sequence[Row], new: Sequence[Row]) -> Frame:
@@ -85,12 +86,22 @@ def frame(old: Sequence[Row], new: Sequence[Row]) -> Frame:
         best(new),
         tuple(key for key in after if key not in before),
         tuple(key for key in before if key not in after),
+        tuple(
+            (key, before[key], after[key])
+            for key in after
+            if key in before and before[key] != after[key]
+        ),
     )
 
 
-def _checks(rows: Sequence[Row]) -> dict[str, None]:
-    """The keys of all checks, in their order."""
-    return dict.fromkeys(key for row in rows for key in _outcomes(row))
+def _checks(rows: Sequence[Row]) -> dict[str, Decimal]:
+    """The keys of all checks with what they are worth, in their order."""
+    return {
+        f"{verdict.task}/{verdict.title}": rounded(verdict.max_score)
+        for row in rows
+        if row.report
+        for verdict in row.report.checks
+    }
 
 
 def _named(rows: Sequence[Row]) -> dict[str, Row]:

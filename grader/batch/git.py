@@ -15,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path, PurePosixPath
 
@@ -35,6 +35,7 @@ CLONE_SECONDS = 600.0
 SLOW_SECONDS = 30.0  # after which a clone is told by its address
 DEPTH = 200  # commits that are fetched of each branch
 AT_ONCE = 4
+CODE = (b".py", b".ipynb")
 PRISTINE = frozenset(["feedback", "template"])  # branches that GitHub Classroom keeps as handed out
 URL = re.compile(r"(?:https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
 LONGEST_LIST = 4 << 20
@@ -69,14 +70,25 @@ UPLOADING = (
     "upload-pack",
 )
 
+# Ends a clone and what it has begun as soon as nobody holds the other end of its standard input any more: a server
+# that hangs would keep it for long after whoever started it was killed.
+LEASHED = (
+    "sh",
+    "-c",
+    'exec 3<&0; (cat <&3; kill -9 0) >/dev/null 2>&1 & exec "$@" 3<&- </dev/null',
+    "sh",
+)
+
 
 class Branch(msgspec.Struct, frozen=True):
-    """A branch: its name for people, the commit at its end and that commit's files, and when it was made."""
+    """A branch: its name for people, the commit at its end and that commit's files, and when it was made; later: how
+    many commits after it are left out."""
 
     name: str
     commit: str
     tree: str
     seconds: int
+    later: int = 0
 
 
 class Unreadable(Exception):
@@ -273,7 +285,7 @@ def _entry(source: Source, name: str, place: Path, target: Path, fault: str) -> 
         if store is None:
             why = "" if os.path.lexists(place / ".git") else problem(place)
             return Entry(name, who, place, problem=why or "this is no git repository")
-        branch, notes = chosen(store)
+        branch, notes = chosen(store, source.deadline)
         commit, when, more = handed_in(store, branch, source.deadline)
         notes += more
         target = target / commit[:12]
@@ -360,16 +372,18 @@ def _clone(address: str, place: Path, running: set[subprocess.Popen[bytes]]) -> 
 
     running: holds the program while it is at work.
     """
+    if shutil.which("git") is None:
+        raise UsageError("git is not installed here: install it, or clone elsewhere")
     command = ["git", *_settings(), "clone", "--quiet", "--bare", "--template=", "--no-tags"]
     if address.startswith("file:"):
         # It is read by a git of its own, which hears of no settings of ours in another way.
         command += [f"--upload-pack={shlex.join(UPLOADING)}"]
     command += [f"--depth={DEPTH}", "--no-single-branch", "--", address]
     try:
-        with passing(place.parent) as folder:
+        with passing(place.parent) as folder, _leash() as leash:
             with subprocess.Popen(
-                [*command, str(folder / "clone")],
-                stdin=subprocess.DEVNULL,
+                [*(LEASHED if leash is not None else ()), *command, str(folder / "clone")],
+                stdin=subprocess.DEVNULL if leash is None else leash,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 env=dict(os.environ) | QUIET | CLONING,
@@ -385,13 +399,26 @@ def _clone(address: str, place: Path, running: set[subprocess.Popen[bytes]]) -> 
                 return f"could not be cloned: {_reason(said)}"
             shutil.rmtree(place, ignore_errors=True)
             os.replace(folder / "clone", place)
-    except FileNotFoundError as error:
-        raise UsageError("git is not installed here: install it, or clone elsewhere") from error
     except subprocess.TimeoutExpired:
         return f"could not be cloned in {CLONE_SECONDS / 60:g} min"
     except OSError as error:
         raise OutputFault(f"{place}: cannot be written: {error.strerror}") from error
     return ""
+
+
+@contextlib.contextmanager
+def _leash() -> Iterator[int | None]:
+    """What a clone has as its standard input: the end of a pipe that is closed with this process; None where there is
+    no shell to look at it."""
+    if os.name != "posix":
+        yield None
+        return
+    theirs, ours = os.pipe()
+    try:
+        yield theirs
+    finally:
+        os.close(theirs)
+        os.close(ours)
 
 
 def _end(clone: subprocess.Popen[bytes]) -> None:
@@ -431,20 +458,31 @@ def _goes_on(store: Path, commit: str, before: str) -> bool:
     return commit != before and not ask(store, "rev-list", "-1", before, f"^{commit}").strip()
 
 
-def chosen(store: Path) -> tuple[Branch, tuple[str, ...]]:
-    """The branch to grade: the default one; the newest other one where the default is as it was handed out."""
-    found = branches(store)
-    if not found:
+def chosen(store: Path, deadline: str = "") -> tuple[Branch, tuple[str, ...]]:
+    """The branch to grade: the default one; the newest other one where the default is as it was handed out.
+
+    Branches are looked at as they were at the deadline (ISO 8601, "" for none): what came later makes none of them the
+    one that was handed in. As handed out is a branch whose code is that of its first commit: a README or a setting
+    that a classroom adds is no work.
+    """
+    tips = branches(store)
+    if not tips:
         raise Unreadable("the repository holds no commit: nothing was handed in")
+    in_time = {tip.name: _at(store, tip, deadline) for tip in tips}
+    # Where no branch has work in time they are taken as they are.
+    late = not any(branch for name, branch in in_time.items() if name not in PRISTINE)
+    found = sorted(
+        tips if late else [branch for branch in in_time.values() if branch is not None],
+        key=lambda branch: (branch.name in PRISTINE, -branch.seconds, branch.name),
+    )
+    by_tip = {tip.name: tip for tip in tips}
     by_name = {branch.name: branch for branch in found}
-    default = by_name.get(_default(store)) or by_name.get("main") or by_name.get("master")
+    usual = by_tip.get(_default(store)) or by_tip.get("main") or by_tip.get("master")
+    default = by_name.get(usual.name) if usual is not None else None
     if default is None:
-        return found[0], (f"branch {shown(found[0].name)}: the default branch is not there",)
-    given = {branch.tree for branch in found if branch.name in PRISTINE}
-    untouched = default.tree in given
-    first = "" if untouched else _first_tree(store, default)
-    if not untouched and first and default.tree != first:
-        return default, ()
+        missing = "is not there" if usual is None else "has no commit from before the deadline"
+        return found[0], (f"branch {shown(found[0].name)}: the default branch {missing}",)
+    given = {tip.tree for tip in tips if tip.name in PRISTINE}
     others = [
         branch
         for branch in found
@@ -453,14 +491,50 @@ def chosen(store: Path) -> tuple[Branch, tuple[str, ...]]:
         and branch.seconds >= default.seconds
     ]
     if not others:
+        untouched = default.tree in given
         return default, ("nothing was changed since it was handed out",) if untouched else ()
-    name, usual = shown(others[0].name), shown(default.name)
+    code = _code(store, default.tree)
+    untouched = code in [_code(store, tree) for tree in given]
+    first = "" if untouched else _first_tree(store, default)
+    if not untouched and first and code != _code(store, first):
+        return default, ()
+    others = [branch for branch in others if _code(store, branch.tree) != code]
+    if not others:
+        return default, ("nothing was changed since it was handed out",) if untouched else ()
+    name, called = shown(others[0].name), shown(default.name)
     if not untouched and not first:
         return default, (
-            f"branch {usual}, though {name} is newer: the clone is shallow, so that nobody can tell whether "
-            f"{usual} is as it was handed out",
+            f"branch {called}, though {name} is newer: the clone is shallow, so that nobody can tell whether "
+            f"{called} is as it was handed out",
         )
-    return others[0], (f"branch {name}, not {usual}: {usual} is as it was handed out",)
+    return others[0], (f"branch {name}, not {called}: {called} is as it was handed out",)
+
+
+def _at(store: Path, branch: Branch, deadline: str) -> Branch | None:
+    """A branch as it was at the deadline; None where no commit of it is from before."""
+    commit = _before(store, branch.commit, deadline)
+    if commit == branch.commit:
+        return branch
+    if not commit:
+        return None
+    told = ask(store, "rev-list", "-1", "--no-commit-header", "--format=%T %ct", commit).decode()
+    tree, seconds = told.split()
+    later = int(ask(store, "rev-list", "--count", f"{commit}..{branch.commit}"))
+    return Branch(branch.name, commit, tree, int(seconds), later)
+
+
+def _before(store: Path, commit: str, deadline: str) -> str:
+    """The last commit from before the deadline of those that lead to this one, or ""."""
+    if not deadline:
+        return commit
+    before = f"--before={int(dt.datetime.fromisoformat(deadline).timestamp())}"
+    return ask(store, "rev-list", "-1", before, commit).decode().strip()
+
+
+def _code(store: Path, tree: str) -> frozenset[bytes]:
+    """The files of a tree that can be somebody's work, with their contents' names."""
+    listed = ask(store, "ls-tree", "-r", "-z", "--full-tree", tree).split(b"\0")
+    return frozenset(line for line in listed if line.endswith(CODE))
 
 
 def _default(store: Path) -> str:
@@ -487,25 +561,21 @@ def _first_tree(store: Path, branch: Branch) -> str:
 
 
 def handed_in(store: Path, branch: Branch, deadline: str) -> tuple[str, int, tuple[str, ...]]:
-    """The last commit of a branch before the deadline and its time; the very last where none is before it."""
+    """The last commit of a branch before the deadline and its time; the very last where none is before it.
+
+    branch: as `chosen` gives it."""
     notes: tuple[str, ...] = ()
-    commit = branch.commit
-    if deadline:
-        before = f"--before={int(dt.datetime.fromisoformat(deadline).timestamp())}"
-        found = ask(store, "rev-list", "-1", before, branch.commit).decode().strip()
-        if not found:
-            notes = ("no commit is from before the deadline: the last one is graded",)
-        elif found != commit:
-            later = int(ask(store, "rev-list", "--count", f"{found}..{commit}"))
-            many = (
-                "1 commit after the deadline is"
-                if later == 1
-                else f"{later} commits after the deadline are"
-            )
-            notes = (f"{many} left out",)
-            commit = found
-    when = int(ask(store, "rev-list", "-1", "--no-commit-header", "--format=%ct", commit))
-    return commit, when, notes
+    if not _before(store, branch.commit, deadline):
+        notes = ("no commit is from before the deadline: the last one is graded",)
+    elif branch.later:
+        many = (
+            "1 commit after the deadline is"
+            if branch.later == 1
+            else f"{branch.later} commits after the deadline are"
+        )
+        notes = (f"{many} left out",)
+    when = int(ask(store, "rev-list", "-1", "--no-commit-header", "--format=%ct", branch.commit))
+    return branch.commit, when, notes
 
 
 # Its files

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from grader.batch.entries import Entry, Source, folder_names, hand_ins, refusals
+from grader.batch.lms import opened
 from grader.batch.model import Class, Student
 from grader.batch.names import shown
 from grader.errors import UsageError
@@ -54,6 +55,8 @@ def gradescope(source: Source) -> Class | None:
             warnings.append(f"left out: {shown(name)} in {found[0].name} is no name of a folder")
             continue
         notes, problem = refusals(source, path)
+        path, beside = opened(path)
+        notes += beside
         if not path.exists():
             problem = problem or f"{found[0].name} names this submission, and its folder is missing"
         entries.append(
@@ -72,7 +75,8 @@ def gradescope(source: Source) -> Class | None:
             warnings.append(
                 f"{shown(other.name)} is not in {found[0].name}: nobody is known for it"
             )
-            entries.append(Entry(other.name, (), Path(other.path)))
+            path, beside = opened(Path(other.path))
+            entries.append(Entry(other.name, (), path, notes=beside))
     taken = hand_ins(entries)
     return Class(
         "gradescope", f"{len(taken)} submissions of a Gradescope export", taken, (), tuple(warnings)

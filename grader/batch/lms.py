@@ -5,6 +5,7 @@ Files that belong together are copied into one folder of ours, under the names t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import shutil
@@ -173,12 +174,20 @@ def _folder(source: Source, key: str, who: Student, name: str, notes: tuple[str,
     """A student's folder; the archive in it where it holds no other code."""
     path = source.path / name
     left_out, problem = refusals(source, path)
-    inside = folder_names(path)
-    archive, beside = _archive([entry.name for entry in inside])
-    if archive and all(entry.is_file() for entry in inside):
-        path = path / archive
-        left_out += beside
+    path, beside = opened(path)
+    left_out += beside
     return Entry(key, (who,), path, notes=(*notes, *left_out), problem=problem)
+
+
+def opened(path: Path) -> tuple[Path, tuple[str, ...]]:
+    """The one archive in a folder that holds nothing else to grade, and notes on what lies beside it; any other path
+    as it is."""
+    with contextlib.suppress(OSError):
+        inside = folder_names(path) if path.is_dir() else []
+        archive, beside = _archive([entry.name for entry in inside])
+        if archive and all(entry.is_file(follow_symlinks=False) for entry in inside):
+            return path / archive, beside
+    return path, ()
 
 
 def _archive(names: Sequence[str]) -> tuple[str, tuple[str, ...]]:

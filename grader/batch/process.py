@@ -17,6 +17,7 @@ import psutil
 
 from grader.batch import job
 from grader.batch.model import HandIn
+from grader.sandbox import cgroup
 
 JOB_MB = 350  # MiB of a job and of the box that it keeps, beside what a submission may take
 END_SECONDS = 5.0  # for a job to close its box
@@ -108,7 +109,14 @@ class JobProcess:
 
 def short_of_memory(memory_mb: int) -> bool:
     """Whether this machine has no room for one more submission that may take so much."""
-    return psutil.virtual_memory().available < (memory_mb + JOB_MB) << 20
+    return free_memory() < (memory_mb + JOB_MB) << 20
+
+
+def free_memory() -> int:
+    """Bytes that can still be taken here: of the machine, and of the container or the queue that this runs in."""
+    free: int = psutil.virtual_memory().available
+    left = cgroup.room()
+    return free if left is None else min(free, left)
 
 
 def hung(patience: float) -> str:

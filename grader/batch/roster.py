@@ -181,7 +181,7 @@ def joined(found: Class, roster: Roster) -> Class:
     (`Group A-Ada Lovelace`), what follows a hyphen is looked at too.
     """
     grouped = _grouped(found)
-    by: list[dict[str, list[Student]]] = [{}, {}, {}, {}]
+    by: list[dict[str, list[Student]]] = [{}, {}, {}, {}, {}]
     for entry in roster.entries:
         student = entry.student
         keys = (
@@ -189,6 +189,7 @@ def joined(found: Class, roster: Roster) -> Class:
             [student.email, student.email.partition("@")[0]],
             list(entry.handles),
             [*_spellings(student.name), *(_spellings(entry.sorted) if entry.sorted else ())],
+            [_turned(student.name)],
         )
         for table, words in zip(by, keys, strict=True):
             for word in {_plain(word) for word in words if word}:
@@ -264,10 +265,13 @@ def _match(
 
     doubted: the number is another system's, and counts where the name does not contradict.
     """
-    ids, emails, handles, names = by
+    ids, emails, handles, names, turned = by
     told = [(ids, student.id), (emails, student.email), (emails, student.id)]
     told += [(handles, student.id), (handles, student.name)]
-    told += [(names, student.name), (names, student.id)]
+    # `Ryan, James` is James Ryan, also where there is a Ryan James.
+    name = _in_order(student.name)
+    told += [(names, name), (turned, name)]
+    told += [(names, student.id)] if name == student.name else []
     if alone:
         told += [(handles, _end(student.id, handles)), (handles, hand_in.id), (ids, hand_in.id)]
     for table, word in told:
@@ -275,7 +279,7 @@ def _match(
         if doubted and word == student.id and table in (ids, emails):
             people = [one for one in people if not one.name or _same_name(one, student)]
         if len(people) == 1:
-            return people[0], table is names
+            return people[0], table is names or table is turned
     if grouped:
         # Both a group and a person may have hyphens: whoever fits has to be the only one.
         parts = student.name.split("-")
@@ -308,7 +312,8 @@ def _doubted(student: Student, hand_in: HandIn, roster: Roster) -> bool:
 
 
 def _same_name(one: Student, other: Student) -> bool:
-    return _plain(other.name) in set(map(_plain, _spellings(one.name)))
+    known = {_plain(spelt) for spelt in (*_spellings(one.name), _turned(one.name)) if spelt}
+    return _plain(_in_order(other.name)) in known
 
 
 def _end(word: str, handles: dict[str, list[Student]]) -> str:
@@ -325,6 +330,18 @@ def _spellings(name: str) -> list[str]:
     turned = [*last.split(), *first.split()] if comma else words[-1:] + words[:-1]
     joined_up = "".join(turned)
     return [name, " ".join(words), joined_up, "".join(c for c in joined_up if c.isalnum())]
+
+
+def _in_order(name: str) -> str:
+    """`Ada Lovelace`, also of `Lovelace, Ada`."""
+    last, comma, first = name.partition(",")
+    return f"{first.strip()} {last.strip()}" if comma else name
+
+
+def _turned(name: str) -> str:
+    """`Lovelace Ada` of `Ada Lovelace`, as some systems write it without a comma."""
+    words = name.split()
+    return " ".join(words[-1:] + words[:-1]) if "," not in name else ""
 
 
 def _plain(word: str) -> str:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-import psutil
 
 from grader import bank
 from grader.bank import write_whole
@@ -27,7 +26,7 @@ from grader.batch import job
 from grader.batch.book import Book, of_hand_in
 from grader.batch.model import HandIn, Row
 from grader.batch.names import file_name
-from grader.batch.process import JOB_MB, JobProcess, Lost, hung, short_of_memory
+from grader.batch.process import JOB_MB, JobProcess, Lost, free_memory, hung, short_of_memory
 from grader.batch.standing import settled
 from grader.course import Course
 from grader.errors import GraderError, OutputFault, UsageError
@@ -39,6 +38,7 @@ from grader.terms import Standing, Terms
 POLL_SECONDS = 1.0
 
 NOW, KNOWN, HELD, NOT_GRADABLE = "graded", "known", "held", "not gradable"
+AWAY = "not there now"
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -52,7 +52,8 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What came of one hand-in. kind: `graded` now, `known` already, `held` or `not gradable`."""
+    """What came of one hand-in. kind: `graded` now, `known` already, `held`, `not gradable`, or `not there now`: it
+    was graded before and cannot be looked at, as when a disk is away, so that what was graded stays."""
 
     hand_in: HandIn
     kind: str
@@ -236,7 +237,7 @@ def jobs_for(limits: Limits, wanted: int | None = None) -> int:
     """How many submissions at once: as many as there are processors, and as memory is free for."""
     if wanted is not None:
         return wanted
-    room = psutil.virtual_memory().available // ((JOB_MB + limits.memory_mb) << 20)
+    room = free_memory() // ((JOB_MB + limits.memory_mb) << 20)
     return max(1, min(_processors(), room))
 
 
@@ -407,6 +408,12 @@ class _Batch:
         self._dealt(Done(hand_in, kind, of_hand_in(report, hand_in), problem))
 
     def _refused(self, hand_in: HandIn, why: str) -> None:
+        if not os.path.lexists(hand_in.path):
+            kept = self.book.kept_of(self.module, hand_in)
+            if kept is not None:
+                here = msgspec.structs.replace(hand_in, problem="")
+                self._dealt(Done(here, AWAY, of_hand_in(kept, here), why))
+                return
         self.book.keep(self.module, hand_in, books.NOT_GRADABLE, problem=why)
         self._dealt(
             Done(

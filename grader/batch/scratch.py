@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +25,10 @@ except ImportError:  # Windows, where nothing is swept up
     fcntl = None  # type: ignore[assignment]
 
 MARK = ".filling-"
+UNNAMED = re.compile(
+    r"\..+\.(?:html|json)-\w{8}", re.S
+)  # as `bank.write_whole` calls a file that it writes
+WRITING_SECONDS = 3600.0
 # Where folders are filled below a scratch folder. Not below what was unpacked: that is named by students.
 PLACES = ("", "clones", "git/*", "canvas/*", "moodle/*")
 
@@ -52,6 +58,20 @@ def swept(scratch: Path) -> None:
                 for folder in parent.glob(f"{MARK}*"):
                     with contextlib.suppress(OSError), _locked(folder, wait=False):
                         shutil.rmtree(folder, ignore_errors=True)
+
+
+def swept_files(out: Path) -> None:
+    """Removes what somebody who was killed was writing: the page and reports that have no name yet. Nobody is at work on
+    one for so long."""
+    old = time.time() - WRITING_SECONDS
+    for folder in (out, *out.glob("reports/*/")):
+        with contextlib.suppress(OSError), os.scandir(folder) as found:
+            for entry in found:
+                if (
+                    UNNAMED.fullmatch(entry.name)
+                    and entry.stat(follow_symlinks=False).st_mtime < old
+                ):
+                    os.unlink(entry.path)
 
 
 @contextlib.contextmanager

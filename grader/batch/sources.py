@@ -10,12 +10,10 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
-
 from grader.batch.entries import IGNORED, LINK, Source, as_text, problem, refusals
 from grader.batch.git import addresses, clones
 from grader.batch.gradescope_export import gradescope
-from grader.batch.lms import canvas, moodle
+from grader.batch.lms import canvas, moodle, opened
 from grader.batch.model import Class, HandIn, Student
 from grader.batch.names import ENDINGS, OTHERS, distinct, shown, stem
 from grader.batch.scratch import swept
@@ -64,6 +62,11 @@ def _detected(path: Path, source: Source, leave_out: Path | None) -> Class:
     if source.path.is_file() and source.path.name.lower().endswith(ENDINGS):
         if source.path.suffix.lower() == ".zip":
             raise UsageError(f"{path}: this is no zip, or its end is missing. Download it again")
+        if source.path.suffix.lower() == ".py":
+            raise UsageError(
+                f"{path}: this is one file, and no class. Name the folder of submissions, or grade it alone: "
+                f"grade MODULE --submission {path}"
+            )
         raise UsageError(
             f"{path}: only a zip of a class is unpacked here. Unpack this, and name the folder"
         )
@@ -100,17 +103,8 @@ def folder(asked: Source) -> Class | None:
     if not taken:
         warnings.append(f"{shown(str(source))} holds no submission")
     ids = distinct(taken)
-    hand_ins = tuple(
-        _unlinked(_hand_in(i, source / n, asked)) for i, n in zip(ids, taken, strict=True)
-    )
+    hand_ins = tuple(_hand_in(i, source / n, asked) for i, n in zip(ids, taken, strict=True))
     return Class("folder", f"{len(taken)} submissions in a folder", hand_ins, (), tuple(warnings))
-
-
-def _unlinked(hand_in: HandIn) -> HandIn:
-    """The hand-in, unless it is a link: whoever put it there need not be who wrote what it leads to."""
-    if not Path(hand_in.path).is_symlink():
-        return hand_in
-    return msgspec.structs.replace(hand_in, problem=LINK)
 
 
 def listed(asked: Source) -> Class | None:
@@ -134,6 +128,11 @@ def listed(asked: Source) -> Class | None:
         warnings.append("a path that is listed more than once is graded once")
     if not paths:
         warnings.append(f"{shown(str(source))} lists no submission")
+    elif not any(map(os.path.lexists, paths)):
+        raise UsageError(
+            f"{source}: nothing that it lists is there, such as {shown(str(paths[0]))}. Is a disk missing, or does the "
+            "list lie in another folder than the one that it was written for?"
+        )
     # Paths may end alike: then the folder above tells them apart, and is likely to be called as the student.
     last = [path.name for path in paths]
     alike = [last.count(name) > 1 for name in last]
@@ -158,11 +157,14 @@ def _uncommented(line: str, base: Path) -> Path:
 
 
 def _hand_in(name: str, path: Path, asked: Source, called: str = "") -> HandIn:
-    who = encodable(called or stem(path.name))
+    who = (Student(name, encodable(called or stem(path.name))),)
+    # Whoever put a link into a class need not be who wrote what it leads to.
+    if asked.path.is_dir() and path.is_symlink():
+        return HandIn(name, who, str(path), problem=LINK)
     notes, refused = refusals(asked, path)
-    return HandIn(
-        name, (Student(name, who),), str(path), notes=notes, problem=refused or problem(path)
-    )
+    path, beside = opened(path)
+    notes += tuple(map(encodable, beside))
+    return HandIn(name, who, str(path), notes=notes, problem=refused or problem(path))
 
 
 def _without(found: Class, leave_out: Path | None) -> Class:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from grader.batch.names import shown
-from grader.batch.run import HELD, KNOWN, NOT_GRADABLE, NOW, Done
+from grader.batch.run import AWAY, HELD, KNOWN, NOT_GRADABLE, NOW, Done
 from grader.report.text import count, duration, points
 
 MOST_TOLD = 20  # hand-ins that one list names
@@ -24,9 +24,10 @@ class Told(msgspec.Struct, frozen=True):
 class Summary(msgspec.Struct, frozen=True):
     """A batch in numbers.
 
-    graded: in this run; known: from earlier ones, or of the same content; taken_over: verdicts of these gradings that
-    an earlier one of the same files had found; mean, median: of all scores, None where
-    there is none; per_minute: of what was graded in this run.
+    graded: in this run; known: from earlier ones, or of the same content; not_there: known, and not to be found now;
+    taken_over: verdicts of these gradings that
+    an earlier one of the same files had found; mean, median: of all hand-ins' points before the terms, None where
+    there are none; per_minute: of what was graded in this run.
     """
 
     schema: str
@@ -37,6 +38,7 @@ class Summary(msgspec.Struct, frozen=True):
     taken_over: int
     held: tuple[Told, ...]
     not_gradable: tuple[Told, ...]
+    not_there: tuple[Told, ...]
     mean: float | None
     median: float | None
     max_score: float | None
@@ -61,6 +63,7 @@ def summary(module: str, dealt: Sequence[Done], seconds: float) -> Summary:
         ),
         held=_told(dealt, HELD),
         not_gradable=_told(dealt, NOT_GRADABLE),
+        not_there=_told(dealt, AWAY),
         mean=round(statistics.fmean(scores), 4) if scores else None,
         median=round(statistics.median(scores), 4) if scores else None,
         max_score=next((d.report.max_score for d in dealt if d.report is not None), None),
@@ -77,8 +80,10 @@ def pace(found: Summary) -> str:
     return f"{count(found.graded, 'submission')} graded in {took}, {found.per_minute:g} per minute."
 
 
-def lines(found: Summary) -> list[str]:
-    """The same for a person: a short table, then one line for each hand-in without a score."""
+def lines(found: Summary, *, terms: bool = False) -> list[str]:
+    """The same for a person: a short table, then one line for each hand-in without a score. terms: whether the course
+    has any, so that what counts is something else."""
+    before = ", before the terms" if terms else ""
     rows = [("graded now", str(found.graded)), ("known already", str(found.known))]
     if found.taken_over:
         rows.append(("verdicts kept", str(found.taken_over)))
@@ -86,9 +91,11 @@ def lines(found: Summary) -> list[str]:
         rows.append(("held", str(len(found.held))))
     if found.not_gradable:
         rows.append(("not gradable", str(len(found.not_gradable))))
+    if found.not_there:
+        rows.append((AWAY, str(len(found.not_there))))
     if found.mean is not None:
-        rows.append(("mean", f"{points(found.mean)} / {points(found.max_score)}"))
-        rows.append(("median", f"{points(found.median)} / {points(found.max_score)}"))
+        rows.append(("mean", f"{points(found.mean)} / {points(found.max_score)}{before}"))
+        rows.append(("median", f"{points(found.median)} / {points(found.max_score)}{before}"))
     if found.graded:
         rows.append(("per minute", f"{found.per_minute:g}"))
     many = "submission" if found.total == 1 else "submissions"

@@ -153,7 +153,7 @@ def json_target(argv: Sequence[str]) -> str:
     """Where the command line wants the report as JSON, read without a parser, for the case that something
     is wrong with it; "" nowhere."""
     if next((word for word in argv if not word.startswith("-")), "") in ("doctor", "batch"):
-        return ""  # there, --json takes no file
+        return "-" if "--json" in argv else ""  # there, --json takes no file
     for place, word in enumerate(argv):
         if word == "--json" and place + 1 < len(argv):
             return argv[place + 1]

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,10 +36,11 @@ if TYPE_CHECKING:
     from grader.batch.model import Class, HandIn, Row
     from grader.batch.run import Done, Options
     from grader.course import Course
-    from grader.terms import Terms
+    from grader.terms import Standing, Terms
 
 PLAIN_SECONDS = 30.0  # between two lines where there is no terminal
 MOST_LINES = 16  # jobs that are shown at work at once
+RECENT = 10  # of the latest, by whose pace it is told how long the others take
 LOOK_SECONDS = 3.0  # between two looks at a source that is watched
 
 
@@ -72,7 +74,13 @@ LOOK_SECONDS = 3.0  # between two looks at a source that is watched
     help="Say who would gain and who would lose, in DIR/preview, and change nothing else.",
 )
 @click.option("--watch", is_flag=True, help="Stay, and grade what comes or changes, until Ctrl-C.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the summary (or what --detect and --dry-run say) as JSON; with --watch a line for it, and one for "
+    "each that lands.",
+)
 @click.option(
     "--fail-under",
     type=Within(0, 100),
@@ -142,7 +150,7 @@ def batch(
             f"--watch: only a folder or a list of paths can be watched: {found.detail}"
         )
     if detect:
-        put("\n".join(detected(found)))
+        put(detected_json(found) if as_json else "\n".join(detected(found)))
         return
     if out is None:
         raise UsageError("--out: name a folder for the gradebook and the reports: --out results")
@@ -164,12 +172,14 @@ def batch(
     finally:
         progress.clear()
     if dry_run:
-        put("\n".join(planned(course, ready, found, book_path, seed=seed, force=force)))
+        plan = planned(course, ready, found, book_path, seed=seed, force=force)
+        put(plan_json(module, plan) if as_json else "\n".join(plan_lines(plan)))
         return
 
     from grader.batch import roster, run, summary
     from grader.batch.book import Book
     from grader.batch.diff import compare, frame
+    from grader.batch.scratch import swept_files
     from grader.cli.gradebook import counted, diff_json, diff_lines, write_page
 
     limits = ready.assignment.limits
@@ -194,9 +204,14 @@ def batch(
     with Book(place / "gradebook.sqlite") as book:
         if not preview and (aside / "gradebook.sqlite").is_file():
             book.adopt(aside / "gradebook.sqlite")
+        swept_files(place)
         reports = run.Reports(place / "reports", terms, run.rows_of(course, book))
         had = {name for (of, name), row in reports.rows.items() if of == module and row.report}
         dealt: list[Done] = []
+        for line in other_people(
+            found, [row for row in reports.rows.values() if row.module == module]
+        ):
+            click.echo(f"note: {line}", err=True)
 
         def once(hand_ins: Sequence[HandIn]) -> summary.Summary:
             first, start = len(dealt), time.monotonic()
@@ -214,7 +229,9 @@ def batch(
         seen = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins} if watch else {}
         try:
             came = once(found.hand_ins)
-            for line in left_behind(found, book.rows(module), module, terms):
+            kept = book.rows(module)
+            told = left_behind(found, kept, module, terms)
+            for line in (*told, *beyond(found, kept, module, terms, deadline)):
                 click.echo(f"note: {line}", err=True)
             lost = [
                 d.hand_in.id for d in dealt if d.kind == run.NOT_GRADABLE and d.hand_in.id in had
@@ -224,6 +241,11 @@ def batch(
                     f"note: graded before, and not gradable now: {some(lost)}. Once it lies there as "
                     "before, its grade counts again",
                     err=True,
+                )
+            away = [done.hand_in.id for done in dealt if done.kind == run.AWAY]
+            if away:
+                click.echo(
+                    f"note: not there now, and kept as graded before: {some(away)}", err=True
                 )
             if preview:
                 after = book.rows(module)
@@ -238,12 +260,25 @@ def batch(
                     err=True,
                 )
             else:
-                lines = [*summary.lines(came), str(place / "index.html")]
-                put(json_of(came) if as_json else "\n".join(lines))
+                lines = [
+                    *summary.lines(came, terms=reports.has_terms),
+                    str(place / "index.html"),
+                ]
+                put(json_of(came, one_line=watch) if as_json else "\n".join(lines))
                 shutil.rmtree(aside, ignore_errors=True)
             if watch:
+
+                def tell(done: Done) -> None:
+                    standing = reports.standing(module, done.hand_in) if reports.has_terms else None
+                    put(landed(done, standing, as_json=as_json))
+
                 keep_watching(
-                    source, lambda: read(source, out, out, roster_csv, deadline), seen, once, dealt
+                    source,
+                    lambda: read(source, out, out, roster_csv, deadline),
+                    seen,
+                    once,
+                    dealt,
+                    tell,
                 )
         except KeyboardInterrupt:
             many = len({done.hand_in.id for done in dealt})
@@ -341,15 +376,25 @@ def detected(found: Class) -> list[str]:
     return lines
 
 
+def detected_json(found: Class) -> str:
+    """The same for a program."""
+    import msgspec
+
+    return json.dumps({"schema": "backcheck/class/1", **msgspec.to_builtins(found)}, indent=2)
+
+
+WOULD = "would be graded"
+
+
 def planned(
     course: Course, ready: Module, found: Class, book_path: Path, *, seed: int | None, force: bool
-) -> list[str]:
-    """What a batch would do with each hand-in. Takes each one in, and runs nothing of it."""
+) -> list[tuple[str, str, str]]:
+    """What a batch would do with each hand-in: its id, what, and why it cannot be graded. Takes each one in, and runs
+    nothing of it."""
     from grader.batch.job import take_in
-    from grader.batch.names import shown
     from grader.cli.gradebook import opened
 
-    lines = []
+    plan = []
     graded: set[str] = set()
     with contextlib.ExitStack() as stack:
         book = stack.enter_context(opened(book_path)) if book_path.is_file() else None
@@ -358,18 +403,37 @@ def planned(
             if not why:
                 taken, said = take_in(course, ready, Path(hand_in.path), seed)
                 why = said.text if taken is None else ""
+            away = why != "" and not os.path.lexists(hand_in.path)
+            if away and book is not None and book.kept_of(ready.assignment.name, hand_in):
+                plan.append((hand_in.id, "not there now, and kept as graded before", ""))
+                continue
             if why:
-                lines.append(f"  {hand_in.id}: cannot be graded: {shown(why)}")
+                plan.append((hand_in.id, "cannot be graded", why))
                 continue
             key = said.text
             if key in graded:
-                lines.append(f"  {hand_in.id}: the same as another")
+                plan.append((hand_in.id, "the same as another", ""))
             elif book is not None and not force and book.known(key) is not None:
-                lines.append(f"  {hand_in.id}: known already")
+                plan.append((hand_in.id, "known already", ""))
             else:
                 graded.add(key)
-                lines.append(f"  {hand_in.id}: would be graded")
-    return [f"{len(graded)} of {len(found.hand_ins)} would be graded", *lines]
+                plan.append((hand_in.id, WOULD, ""))
+    return plan
+
+
+def plan_lines(plan: Sequence[tuple[str, str, str]]) -> list[str]:
+    """The plan for a person."""
+    from grader.batch.names import shown
+
+    many = sum(what == WOULD for _, what, _ in plan)
+    lines = [f"  {name}: {what}{f': {shown(why)}' if why else ''}" for name, what, why in plan]
+    return [f"{many} of {len(plan)} {WOULD}", *lines]
+
+
+def plan_json(module: str, plan: Sequence[tuple[str, str, str]]) -> str:
+    """The plan for a program."""
+    about = [{"hand_in": name, "plan": what, "problem": why} for name, what, why in plan]
+    return json.dumps({"schema": "backcheck/plan/1", "module": module, "hand_ins": about}, indent=2)
 
 
 def some(names: Sequence[str]) -> str:
@@ -378,6 +442,23 @@ def some(names: Sequence[str]) -> str:
 
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(map(shown, names[:5])) + more
+
+
+def other_people(found: Class, rows: Sequence[Row]) -> list[str]:
+    """Whose name another student has in the gradebook, who lies elsewhere: two people of one name in two sources."""
+    held = {row.hand_in.id: row.hand_in for row in rows if row.report is not None}
+    lines = []
+    for hand_in in found.hand_ins:
+        before = held.get(hand_in.id)
+        if before is None or before.path == hand_in.path:
+            continue
+        was, now = ({s.id for s in one.students} for one in (before, hand_in))
+        if was and now and not was & now:
+            lines.append(
+                f"{hand_in.id}: in the gradebook this is {some(sorted(was))}, and here {some(sorted(now))}, who takes that "
+                "place. If these are two people, give each source an --out of its own"
+            )
+    return lines
 
 
 def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) -> list[str]:
@@ -408,21 +489,72 @@ def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) ->
     return lines
 
 
+def beyond(
+    found: Class, rows: Sequence[Row], module: str, terms: Terms, deadline: str
+) -> list[str]:
+    """Where the source shows other work than the terms go by: commits after the last date, or none of those that an
+    extension allows, and attempts after those that may count."""
+    from grader.terms import dates_for, moment
+
+    lines = []
+    if found.kind == "git":
+        late, cut = [], []
+        until = moment(deadline)
+        for hand_in in found.hand_ins:
+            last = [dates_for(terms, module, s.id) for s in hand_in.students]
+            ends = [end for dates in last if (end := dates.late_due or dates.due) is not None]
+            when = moment(hand_in.received)
+            if until is None and when and ends and when > max(ends):
+                late.append(hand_in.id)
+            extended = any(module in terms.extensions.get(s.id, {}) for s in hand_in.students)
+            if until is not None and extended and ends and max(ends) > until:
+                cut.append(f"{hand_in.id} (until {max(ends).isoformat(timespec='minutes')})")
+        if cut:
+            lines.append(
+                f"--deadline leaves out what an extension allows: {some(cut)}. Write the address of that repository, such "
+                "as file:///clones/ada, into a file, and grade that with --deadline as it is for them"
+            )
+        if late:
+            own = terms.dates.get(module)
+            whole = (own.late_due or own.due) if own is not None else None
+            at = f" {whole.isoformat(timespec='minutes')}" if whole else ""
+            lines.append(
+                f"the last commit is after the last date of {some(late)}: --deadline{at} grades what was there then"
+            )
+    # Of the systems Gradescope alone says which attempt it is; a number in a file's name may be the student's own.
+    limit = terms.attempts.limit if found.kind == "gradescope" else 0
+    mine: dict[str, int] = {}
+    for row in rows:
+        for student in row.hand_in.students:
+            mine[student.id] = mine.get(student.id, 0) + 1
+    over = [
+        row.hand_in.id
+        for row in rows
+        if limit
+        and row.hand_in.attempt > limit
+        and all(mine[student.id] <= limit for student in row.hand_in.students)
+    ]
+    if over:
+        lines.append(
+            f"only the first {limit} attempts may count, and these are later ones of which the source does not hold the "
+            f"earlier: {some(over)}. They are counted as what there is"
+        )
+    return lines
+
+
 def keep_watching(
     source: Path,
     look: Callable[[], Class],
     seen: dict[str, frozenset[tuple[str, int, int]]],
     once: Any,
     dealt: list[Done],
+    tell: Callable[[Done], None],
 ) -> None:
-    """Looks at the source again and again, and grades what has come or changed once it is at rest.
+    """Looks at the source again and again, and grades what has come or changed once it is at rest; `tell` is told of each.
 
     seen: the marks of what was graded, from before that began. What is not there any more, as when a disk is away for
     a moment, keeps what was graded.
     """
-    from grader.batch import run
-    from grader.batch.names import shown
-
     graded = dict(seen)
     before = dict(seen)
     click.echo(f"watching {source}; Ctrl-C ends it", err=True)
@@ -448,10 +580,35 @@ def keep_watching(
         once(at_rest)
         graded |= {hand_in.id: now[hand_in.id] for hand_in in at_rest}
         for done in dealt[first:]:
-            if done.kind in (run.NOW, run.KNOWN) and done.report is not None:
-                put(f"{done.hand_in.id}: {done.report.score:g}/{done.report.max_score:g}")
-            else:
-                put(f"{done.hand_in.id}: {done.kind}: {shown(done.problem)}")
+            tell(done)
+
+
+def landed(done: Done, standing: Standing | None, *, as_json: bool) -> str:
+    """A line on a hand-in that was graded while its source is watched. standing: what counts under the terms, None
+    without any."""
+    from grader.batch import run
+    from grader.batch.names import shown
+
+    report = done.report
+    if as_json:
+        about = {
+            "schema": "backcheck/landed/1",
+            "hand_in": done.hand_in.id,
+            "kind": done.kind,
+            "score": report.score if report else None,
+            "max_score": report.max_score if report else None,
+            "counts": standing.score if standing else None,
+            "problem": done.problem,
+        }
+        return json.dumps(about)
+    if done.kind in (run.NOW, run.KNOWN) and report is not None:
+        counts = (
+            f", of which {standing.score:g} count"
+            if standing and standing.score != report.score
+            else ""
+        )
+        return f"{done.hand_in.id}: {report.score:g}/{report.max_score:g}{counts}"
+    return f"{done.hand_in.id}: {done.kind}: {shown(done.problem)}"
 
 
 def marks(hand_in: HandIn) -> frozenset[tuple[str, int, int]]:
@@ -470,11 +627,12 @@ def marks(hand_in: HandIn) -> frozenset[tuple[str, int, int]]:
     return frozenset(seen)
 
 
-def json_of(found: Any) -> str:
+def json_of(found: Any, *, one_line: bool = False) -> str:
     """The summary as JSON."""
     import msgspec
 
-    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+    data = msgspec.json.encode(found)
+    return (data if one_line else msgspec.json.format(data, indent=2)).decode()
 
 
 def below(done: Done, percent: float) -> bool:
@@ -500,6 +658,8 @@ class Plain:
     def __init__(self, total: int) -> None:
         self.total = total
         self.began = self.last = time.monotonic()
+        # When the latest were done: what was known already went by at once, and says nothing of what is left.
+        self.recent = deque([self.began], maxlen=RECENT + 1)
         self.counts: dict[str, int] = {}
         self.faulty = 0
         self.doing: dict[int, tuple[str, str]] = {}
@@ -520,6 +680,7 @@ class Plain:
 
     def done(self, done: Done) -> None:
         self.tell(done)
+        self.recent.append(time.monotonic())
         self.counts[done.kind] = self.counts.get(done.kind, 0) + 1
         report = done.report
         if report is not None and report.score is not None:
@@ -537,7 +698,8 @@ class Plain:
         graded = self.counts.get("graded", 0)
         if not graded:
             return ", ".join(told)
-        left = seconds / max(self.finished, 1) * (self.total - self.finished)
+        each = (time.monotonic() - self.recent[0]) / max(len(self.recent) - 1, 1)
+        left = each * (self.total - self.finished)
         clock = f"{left / 60:.0f} min" if left > 90 else f"{left:.0f} s"
         if short:
             held = [f"{self.counts['held']} held"] if self.counts.get("held") else []

@@ -257,6 +257,10 @@ def diff_json(module: str, changes: list[Change], around: Frame) -> dict[str, An
         "max_score": {"before": _number(around.old_best), "after": _number(around.new_best)},
         "checks_added": around.added,
         "checks_removed": around.removed,
+        "checks_revalued": [
+            {"check": key, "before": _number(was), "after": _number(now)}
+            for key, was, now in around.revalued
+        ],
         "changes": [
             {
                 "hand_in": change.hand_in,
@@ -293,6 +297,7 @@ def diff_lines(changes: list[Change], around: Frame, hand_ins: int) -> list[str]
         lines.append(f"points possible: {around.old_best} -> {around.new_best}")
     lines += [f"check of the new one alone: {key}" for key in around.added]
     lines += [f"check of the old one alone: {key}" for key in around.removed]
+    lines += [f"check worth {was} -> {now} points: {key}" for key, was, now in around.revalued]
     for change in changes:
         lines.append(
             f"{change.hand_in}  {_score(change.old, change.before)} -> {_score(change.new, change.after)}"

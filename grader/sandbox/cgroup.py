@@ -25,6 +25,10 @@ MIB = 1 << 20
 PREFIX = "backcheck"
 CONTROLLERS = ("memory", "pids")
 REMOVE_SECONDS = 0.5
+# The files that tell of memory in version 1 and 2: the limit, what is taken, and what of that can be given back.
+FIRST = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+SECOND = ("memory.max", "memory.current", "inactive_file")
+UNLIMITED = 1 << 60  # which version 1 writes in place of no limit
 _serial = itertools.count()
 
 
@@ -184,6 +188,46 @@ def restore(proc: Path = Path("/proc/self")) -> None:
             _write(leaf.parent / "cgroup.subtree_control", _switch("-"))
             _write(leaf.parent / "cgroup.procs", str(os.getpid()))
             _remove(leaf)
+
+
+# --- how much room there is ---------------------------------------------------------------------------
+
+
+def room(proc: Path = Path("/proc/self")) -> int | None:
+    """Bytes that the groups of this process, of a container or of a cluster's queue, leave it; None where none of
+    them limits memory. What the kernel would give back, such as files that were read, is no part of what is taken.
+
+    proc: this process' own folder in /proc.
+    """
+    left: list[int] = []
+    with contextlib.suppress(OSError, ValueError):
+        mounts = _mounts((proc / "mountinfo").read_text(encoding="utf-8", errors="replace"))
+        own = _own((proc / "cgroup").read_text(encoding="utf-8", errors="replace"))
+        for mount in mounts:
+            first = mount.kind == "cgroup" and "memory" in mount.options
+            path = own.get("memory" if first else "") if first or mount.kind == "cgroup2" else None
+            if path is None:
+                continue
+            with contextlib.suppress(OSError):
+                here = _folder(mount, path)
+                while True:
+                    left += _left(here, *(FIRST if first else SECOND))
+                    if here == mount.target:
+                        break
+                    here = here.parent
+    return max(0, min(left)) if left else None
+
+
+def _left(folder: Path, limit: str, usage: str, back: str) -> list[int]:
+    """What a group leaves, as a list of one; empty where it has no limit."""
+    try:
+        most, taken = int(_read(folder / limit)), int(_read(folder / usage))
+    except (OSError, ValueError):  # the topmost has no such files; `max` is no number
+        return []
+    if most >= UNLIMITED:
+        return []
+    told = (line.split() for line in _read(folder / "memory.stat").splitlines())
+    return [most - taken + sum(int(line[1]) for line in told if line[:1] == [back])]
 
 
 # --- a group ------------------------------------------------------------------------------------------

@@ -379,22 +379,28 @@ def test_two_gradebooks_that_are_alike_have_no_difference(tmp_path: Path) -> Non
 def test_diff_tells_what_is_another_in_the_module_itself(tmp_path: Path) -> None:
     paths = tmp_path / "old.sqlite", tmp_path / "new.sqlite"
     old = buggy()
-    first, *others = old.checks
+    first, second, *others = old.checks
     renamed = msgspec.structs.replace(first, title="a new check")
+    heavier = msgspec.structs.replace(second, max_score=second.max_score + 0.5)
+    checks = (renamed, heavier, *others)
     new = msgspec.structs.replace(
-        old, max_score=old.max_score + 20, score=(old.score or 0) + 5, checks=(renamed, *others)
+        old, max_score=old.max_score + 20, score=(old.score or 0) + 5, checks=checks
     )
+    worth = rounded(second.max_score)
     for path, report in zip(paths, (old, new), strict=True):
         with book.Book(path) as kept:
             kept.keep(MODULE, HandIn("ada", (), "/in/a"), book.GRADED, key="1", report=report)
-    assert grade("diff", *paths).stdout.splitlines()[1:4] == [
+    assert grade("diff", *paths).stdout.splitlines()[1:5] == [
         f"points possible: {old.max_score:g} -> {new.max_score:g}",
         f"check of the new one alone: {first.task}/a new check",
         f"check of the old one alone: {first.task}/{first.title}",
+        f"check worth {worth} -> {rounded(heavier.max_score)} points: {second.task}/{second.title}",
     ]
     told = json.loads(grade("diff", *paths, "--json", "-").stdout)
     assert told["max_score"] == {"before": old.max_score, "after": new.max_score}
     assert told["checks_added"] == [f"{first.task}/a new check"]
+    (revalued,) = told["checks_revalued"]
+    assert revalued["after"] - revalued["before"] == 0.5
 
 
 # A disk that is for reading alone

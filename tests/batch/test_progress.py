@@ -42,6 +42,22 @@ def test_the_line_counts_what_is_done_and_how() -> None:
     assert drawn.splitlines()[:2] == ["ada  3/83 2.1 to_index", "-"]
 
 
+def test_what_was_known_already_does_not_make_the_rest_look_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    screen = Live(300)
+    screen.tell = lambda done: None
+    for _ in range(240):
+        now += 0.01
+        screen.done(run.Done(HandIn("ada", (), "/in"), run.KNOWN, buggy()))
+    for _ in range(12):
+        now += 2.0
+        screen.done(run.Done(HandIn("ada", (), "/in"), run.NOW, buggy()))
+    assert "about 2 min left" in screen.line()
+
+
 def test_folders_in_folders_without_end_do_not_end_a_watch(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("a = 1")
     at = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)

@@ -127,6 +127,36 @@ def test_who_had_a_grade_and_is_not_gradable_now_is_told_and_has_it_back(course:
     assert course.scores() == {"ada": 40, "emmy": 40, "kurt": 32}
 
 
+def test_what_a_list_names_and_is_away_keeps_what_was_graded(tmp_path: Path) -> None:
+    """As a folder does: a disk that is not mounted costs nobody a grade."""
+    course = Course(tmp_path)
+    source = course.root / "class"
+    (course.root / "list.txt").write_text("disk/ada\ndisk/emmy\nkurt\nnobody\n")
+    (course.root / "disk").mkdir()
+    for name in ("ada", "emmy"):
+        (source / name).rename(course.root / "disk" / name)
+    (source / "kurt").rename(course.root / "kurt")
+    source.rmdir()
+    (course.root / "list.txt").rename(source)
+    assert course.grade().returncode == 0
+    assert course.scores() == {"ada": 40, "emmy": 40, "kurt": 32, "nobody": None}
+    (course.root / "disk").rename(course.root / "away")
+    ran = course.grade()
+    assert ran.returncode == 0
+    assert "note: not there now, and kept as graded before: ada, emmy\n" in ran.stderr
+    plan = course.grade("--dry-run").stdout
+    assert "  ada: not there now, and kept as graded before\n" in plan
+    assert "  nobody: cannot be graded: there is no such file" in plan
+    assert "not there now  2\n" in ran.stdout
+    assert course.scores() == {"ada": 40, "emmy": 40, "kurt": 32, "nobody": None}
+    assert (course.out / "reports" / "sums" / "ada.html").is_file()
+    (course.root / "kurt").rename(course.root / "away" / "kurt")
+    ran = course.grade()
+    assert ran.returncode == 2
+    assert "nothing that it lists is there" in ran.stderr
+    assert course.scores()["ada"] == 40
+
+
 def test_a_preview_that_cannot_be(tmp_path: Path) -> None:
     course = Course(tmp_path)
     ran = course.grade("--preview")

@@ -79,6 +79,22 @@ def test_who_is_who(tmp_path: Path, known_as: Student, number: str) -> None:
     assert len(found.absent) == (3 if unknown else 2)
 
 
+@pytest.mark.parametrize("written_as", ["NOETHER, Emmy", "Noether Emmy", "Emmy Noether"])
+def test_a_name_is_found_in_either_order(tmp_path: Path, written_as: str) -> None:
+    people = roster.read(written(tmp_path / "r.csv", LINES))
+    (hand_in,) = roster.joined(taken(Student("x", written_as)), people).hand_ins
+    assert [student.id for student in hand_in.students] == ["0102"]
+
+
+def test_a_comma_tells_james_ryan_from_ryan_james(tmp_path: Path) -> None:
+    lines = ["id,name", "1,James Ryan", "2,Ryan James"]
+    people = roster.read(written(tmp_path / "r.csv", lines))
+    names = {"Ryan, James": "1", "James, Ryan": "2", "James Ryan": "1", "Ryan James": "2"}
+    for name, number in names.items():
+        (hand_in,) = roster.joined(taken(Student(name, name)), people).hand_ins
+        assert [student.id for student in hand_in.students] == [number], name
+
+
 def test_two_of_one_name_are_matched_by_nothing_but_more(tmp_path: Path) -> None:
     lines = ["id,name", "1,Ada Lovelace", "2,Ada Lovelace"]
     people = roster.read(written(tmp_path / "r.csv", lines))

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from drawn import PROJECT
 from engine.courses import COURSE, FILES, REFERENCE, dedented, make_course, write
 from hostile.attacks import ATTACKS
 
+from batch.test_sources_git import commit, repository
 from grader import bank
 from grader.batch import run, sources
 from grader.batch.book import Book
@@ -141,6 +143,28 @@ def test_every_submission_is_dealt_with(undisturbed: Path) -> None:
     assert "empty" in found["empty"].problem
 
 
+def test_what_was_being_written_when_a_batch_was_killed_is_swept_up(
+    handed_in: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    """But not what another batch may be writing now, nor what is somebody's own."""
+    out = tmp_path / "out"
+    shutil.copytree(undisturbed, out)
+    reports = out / "reports" / "warmup"
+    left = [
+        out / ".index.html-ab_3defg",
+        reports / ".ada.json-12345678",
+        reports / ".ä.html-zzzzzzzz",
+    ]
+    kept = [out / ".notes.html", reports / ".ada.json-abcdefgh", reports / ".ada.txt-12345678"]
+    for path in (*left, *kept):
+        path.write_text("half")
+        if path.name != ".ada.json-abcdefgh":
+            os.utime(path, (1, 1))
+    ran = graded(handed_in, out)
+    assert ran.returncode == 0, ran.stderr
+    assert [path.exists() for path in (*left, *kept)] == [False] * 3 + [True] * 3
+
+
 def test_what_is_alike_is_graded_once(undisturbed: Path) -> None:
     told = json.loads((undisturbed / "summary.json").read_text())
     assert (told["total"], told["graded"], told["known"]) == (9, 5, 2)
@@ -203,6 +227,20 @@ def test_a_plan_writes_nothing(handed_in: Path, undisturbed: Path, tmp_path: Pat
     assert "\u202e" not in detected.stdout
 
 
+def test_what_is_detected_and_planned_can_be_had_as_json(
+    handed_in: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    seen = json.loads(graded(handed_in, tmp_path / "out", "--detect", "--json").stdout)
+    assert (seen["schema"], seen["kind"]) == ("backcheck/class/1", "folder")
+    assert len(seen["hand_ins"]) == len(SUBMISSIONS) + 2
+    plan = json.loads(graded(handed_in, undisturbed, "--dry-run", "--json").stdout)
+    assert plan["schema"] == "backcheck/plan/1"
+    told = {one["hand_in"]: one for one in plan["hand_ins"]}
+    assert told["ada"]["plan"] == "known already"
+    assert told["torn"]["plan"] == "cannot be graded"
+    assert "no zip file" in told["torn"]["problem"]
+
+
 def test_resume_demands_a_gradebook(handed_in: Path, tmp_path: Path) -> None:
     ran = graded(handed_in, tmp_path / "out", "--resume")
     assert ran.returncode == 2
@@ -252,9 +290,20 @@ def test_the_terms_of_the_course_are_applied(tmp_path: Path) -> None:
     assert "a fee" in (out / "reports" / "sums" / "ada.html").read_text()
     assert "nobody here has the id adda" in ran.stderr
     assert "not in this source" not in ran.stderr
+    ran = subprocess.run(line[:-1], capture_output=True, text=True, env=environment)
+    assert "40 / 40, before the terms" in ran.stdout
     (tmp_path / "class" / "ada").rename(tmp_path / "class" / "emmy")
     ran = subprocess.run(line, capture_output=True, text=True, env=environment)
     assert "not in this source, and kept as graded before: ada" in ran.stderr
+
+
+def test_an_error_takes_the_place_of_a_summary_as_json(handed_in: Path, tmp_path: Path) -> None:
+    for wrong in (["--resume"], ["--jobs", "many"]):
+        ran = graded(handed_in, tmp_path / "out", *wrong, "--json")
+        assert ran.returncode == 2
+        told = json.loads(ran.stdout)
+        assert (told["schema"], told["exit_code"]) == ("backcheck/error/1", 2)
+        assert told["error"] in ran.stderr
 
 
 def test_a_mistaken_command_line_makes_no_folder(handed_in: Path, tmp_path: Path) -> None:
@@ -340,6 +389,107 @@ def test_what_comes_while_a_source_is_watched_is_graded(tmp_path: Path) -> None:
     assert batch.returncode == 130
     assert "2 of 2 are done" in said
     assert [row.hand_in.id for row in rows(tmp_path / "out")] == ["ada", "emmy"]
+
+
+def test_what_the_terms_would_not_count_had_the_source_shown_more_is_told(tmp_path: Path) -> None:
+    """A commit after the last date, and an attempt after those that may count."""
+    given = (
+        "dates: {sums: {due: 2026-10-01 23:59, late_due: 2026-10-03 23:59}}\nattempts: {limit: 2}\n"
+    )
+    agreed = "extensions: {emmy: {sums: {days: 5, reason: ill}}}\n"
+    files = {"grader.yaml": COURSE + given, "students.yaml": agreed}
+    root = make_course(tmp_path / "course", files).root
+    emmy = repository(tmp_path / "git" / "emmy", "x")
+    commit(emmy, REFERENCE, 6, "work.py")
+    ada = repository(tmp_path / "git" / "ada", "x")
+    commit(ada, REFERENCE, 2, "work.py")
+    commit(ada, f"{REFERENCE}# once more\n", 8, "work.py")
+    times = "".join(f"  - :created_at: 2026-09-0{day} 12:00:00 Z\n" for day in (1, 2))
+    about = f"one:\n  :submitters: [{{':name': Ada}}]\n  :created_at: 2026-09-03 12:00:00 Z\n  :history:\n{times}"
+    export = {"one/work.py": REFERENCE, "submission_metadata.yml": about}
+    write(tmp_path / "gradescope", export)
+
+    def told(source: str, *more: str) -> str:
+        line = command(tmp_path / source, tmp_path / f"out-{source}", "--course", str(root), *more)
+        line[line.index("warmup")] = "sums"
+        environment = {**os.environ, "GRADE_CACHE": str(tmp_path / "banks")}
+        ran = subprocess.run(line, capture_output=True, text=True, env=environment)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stderr
+
+    deadline = "--deadline 2026-10-03T23:59+00:00"
+    assert f"the last commit is after the last date of ada: {deadline} grades" in told("git")
+    said = told("git", *deadline.split())
+    assert "last date" not in said
+    assert "leaves out what an extension allows: emmy (until 2026-10-08T23:59+00:00)" in said
+    (tmp_path / "git.txt").write_text(f"file://{emmy}\n")
+    alone = told("git.txt", "--deadline", "2026-10-08T23:59+00:00")
+    assert "extension" not in alone
+    report = tmp_path / "out-git.txt" / "reports" / "sums" / "emmy.json"
+    assert json.loads(report.read_text())["standing"]["score"] == 40
+    assert "only the first 2 attempts may count" in told("gradescope")
+    write(tmp_path / "gradescope", {"submission_metadata.yml": about.replace(times, "")})
+    assert "attempts" not in told("gradescope")
+
+
+def test_that_somebody_of_the_same_name_takes_a_place_in_the_gradebook_is_told(
+    tmp_path: Path,
+) -> None:
+    """Two sections are two downloads. Whoever comes again, or is called otherwise at the same place, is told nothing."""
+    for section, number in (("a", 111), ("b", 222), ("c", 222)):
+        write(tmp_path / section, {f"lovelaceada_{number}_5_warmup.py": RIGHT})
+    said = [graded(tmp_path / section, tmp_path / "out").stderr for section in "abc"]
+    assert [
+        "note: lovelaceada: in the gradebook this is 111, and here 222, " in one for one in said
+    ] == [
+        False,
+        True,
+        False,
+    ]
+    (tmp_path / "roster.csv").write_text("id,name\n7,Ada Lovelace\n")
+    ran = graded(tmp_path / "c", tmp_path / "out", "--roster", str(tmp_path / "roster.csv"))
+    assert "in the gradebook" not in ran.stderr
+
+
+def test_what_lands_while_a_source_is_watched_is_a_line_of_json_where_that_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    root = make_course(
+        tmp_path / "course",
+        {
+            "grader.yaml": COURSE + "late: {percent_per_day: 10}\n",
+            "students.yaml": "adjustments: {emmy: {sums: [{points: -3, reason: a fee}]}}\n",
+        },
+    ).root
+    source = tmp_path / "class"
+    write(source, {"ada/work.py": REFERENCE})
+    line = command(source, tmp_path / "out", "--watch", "--json", "--course", str(root))
+    line[line.index("warmup")] = "sums"
+    batch = subprocess.Popen(
+        line,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "GRADE_CACHE": str(tmp_path / "banks")},
+    )
+    late = threading.Timer(90, batch.kill)
+    late.start()
+    try:
+        lines = iter(batch.stdout or [])
+        first = json.loads(next(lines))
+        write(source, {"emmy/work.py": REFERENCE})
+        (source / "kurt").mkdir()
+        landed = [json.loads(next(lines)) for _ in range(2)]
+    finally:
+        batch.send_signal(signal.SIGINT)
+        batch.communicate(timeout=60)
+        late.cancel()
+    assert (first["schema"], first["total"]) == ("backcheck/batch/1", 1)
+    emmy, kurt = sorted(landed, key=lambda one: str(one["hand_in"]))
+    assert {one["schema"] for one in landed} == {"backcheck/landed/1"}
+    assert (emmy["hand_in"], emmy["score"], emmy["counts"]) == ("emmy", 40, 37)
+    assert (kurt["kind"], kurt["score"]) == ("not gradable", None)
+    assert "empty" in kurt["problem"]
 
 
 def test_what_changes_before_the_watch_begins_is_graded_and_what_goes_away_stays_as_it_was(

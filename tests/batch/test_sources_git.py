@@ -15,6 +15,7 @@ from drawn import PROJECT
 
 from grader.batch import git as of_git
 from grader.batch import sources
+from grader.errors import UsageError
 
 pytestmark = pytest.mark.skipif(
     subprocess.run(["git", "--version"], capture_output=True).returncode != 0, reason="no git here"
@@ -89,6 +90,55 @@ def test_a_branch_is_graded_where_main_is_as_it_was_handed_out(tmp_path: Path) -
     assert (Path(emmy.path) / "warmup.py").read_text() == "mine"
     assert [line for line in found.warnings if "branch solution, not main" in line]
     assert len(found.warnings) == 1
+
+
+def test_branches_are_looked_at_as_they_were_at_the_deadline(tmp_path: Path) -> None:
+    """What is pushed after the deadline makes no other branch, or none, the one that was handed in."""
+    for name, later in (("ada", "main"), ("emmy", "another")):
+        folder = repository(tmp_path / "in" / name, "given")
+        git(folder, "checkout", "-q", "-b", "solution")
+        commit(folder, "in time", 3)
+        commit(folder, "later still", 7)
+        git(folder, "checkout", "-q", "-B", later, "main")
+        commit(folder, "too late", 8)
+        git(folder, "checkout", "-q", "main")
+    kurt = repository(tmp_path / "in" / "kurt", "given")
+    git(kurt, "branch", "feedback")
+    git(kurt, "checkout", "-q", "--orphan", "other")
+    commit(kurt, "too late", 8)
+    git(kurt, "branch", "-D", "main")
+    found = sources.read(
+        tmp_path / "in", scratch=tmp_path / "scratch", deadline="2026-10-05T00:00:00+00:00"
+    )
+    *others, late = found.hand_ins
+    for hand_in in others:
+        assert (Path(hand_in.path) / "warmup.py").read_text() == "in time"
+        assert hand_in.received == "2026-10-03T12:00:00+00:00"
+        assert any("branch solution, not main" in note for note in hand_in.notes)
+        assert "1 commit after the deadline is left out" in hand_in.notes
+    assert (Path(late.path) / "warmup.py").read_text() == "too late"
+    assert any("no commit is from before the deadline" in note for note in late.notes)
+
+
+def test_what_a_classroom_adds_to_main_is_no_work(tmp_path: Path) -> None:
+    """A badge in the README, and a file that keeps a folder: the code of main is as it was handed out."""
+    folder = repository(tmp_path / "in" / "ada", "given")
+    (folder / ".github").mkdir()
+    (folder / ".github" / ".keep").touch()
+    commit(folder, "due", 2, "README.md")
+    git(folder, "checkout", "-q", "-b", "solution")
+    commit(folder, "mine", 3)
+    git(folder, "checkout", "-q", "main")
+    emmy = repository(tmp_path / "in" / "emmy", "given")
+    git(emmy, "checkout", "-q", "-b", "notes")
+    commit(emmy, "what I think", 3, "NOTES.md")
+    git(emmy, "checkout", "-q", "main")
+    found = sources.read(tmp_path / "in", scratch=tmp_path / "scratch")
+    ada, second = found.hand_ins
+    assert (Path(ada.path) / "warmup.py").read_text() == "mine"
+    assert not (Path(second.path) / "NOTES.md").exists()
+    assert len(found.warnings) == 1
+    assert "branch solution, not main" in found.warnings[0]
 
 
 def test_nothing_of_a_repository_is_run_or_obeyed(tmp_path: Path) -> None:
@@ -338,6 +388,13 @@ def test_an_address_that_hangs_is_told_and_given_up(
     assert f"cloned 0 of 1; 2 s of 3: {port}" in heard.said
 
 
+def test_that_git_is_missing_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "class.txt").write_text("https://example.org/ada.git\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match="git is not installed here"):
+        sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch")
+
+
 def test_what_a_batch_left_that_was_killed_while_it_cloned_is_swept_up(tmp_path: Path) -> None:
     clones = tmp_path / "out" / "sources" / "clones"
     with socket.create_server(("127.0.0.1", 0)) as server:  # which never answers
@@ -356,6 +413,10 @@ def test_what_a_batch_left_that_was_killed_while_it_cloned_is_swept_up(tmp_path:
             batch.kill()
             batch.wait()
             assert list(clones.iterdir())
+            # The clone is gone as well: it waits for no server for whom nobody waits.
+            connected.settimeout(20)
+            while connected.recv(4096):
+                pass
     (tmp_path / "class.txt").write_text(f"file://{repository(tmp_path / 'emmy', 'mine')}\n")
     sources.read(tmp_path / "class.txt", scratch=tmp_path / "out" / "sources")
     assert [place.name for place in clones.iterdir()] == ["emmy"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 from pathlib import Path
@@ -301,6 +302,45 @@ def test_a_report_beside_the_archive_is_no_matter(tmp_path: Path, pattern: str) 
     (tmp_path / "t.zip").write_bytes(zipped(files))
     (hand_in,) = sources.read(tmp_path / "t.zip", scratch=tmp_path / "scratch").hand_ins
     assert read_submission(Path(hand_in.path), ["warmup"]).files == {"warmup.py": b"x = 2\n"}
+
+
+def test_the_one_archive_in_a_students_folder_is_opened_wherever_it_comes_from(
+    tmp_path: Path,
+) -> None:
+    work = zipped({"warmup.py": b"x = 1\n"})
+    for name in ("ada", "emmy", "kurt"):
+        (tmp_path / "class" / name).mkdir(parents=True)
+    (tmp_path / "class" / "ada" / "w.zip").write_bytes(work)
+    (tmp_path / "class" / "ada" / "report.pdf").write_bytes(b"%PDF")
+    (tmp_path / "class" / "emmy" / "data.zip").write_bytes(work)
+    (tmp_path / "class" / "emmy" / "warmup.py").write_text("x = 2\n")
+    (tmp_path / "class" / "kurt" / "w.zip").symlink_to(tmp_path / "class" / "ada" / "w.zip")
+    (tmp_path / "class" / "linked").symlink_to(tmp_path / "class" / "ada")
+    (tmp_path / "list.txt").write_text("class/ada\nclass/emmy\nclass/kurt\n")
+
+    def taken(source: Path) -> dict[str, dict[str, bytes]]:
+        found = {}
+        for hand_in in sources.read(source, scratch=tmp_path / "scratch").hand_ins:
+            with contextlib.suppress(NotGradable):
+                if not hand_in.problem:
+                    read = read_submission(Path(hand_in.path), ["warmup"])
+                    found[hand_in.id] = dict(read.files)
+        return found
+
+    wanted = {"ada": {"warmup.py": b"x = 1\n"}, "emmy": {"warmup.py": b"x = 2\n"}}
+    for source in (tmp_path / "class", tmp_path / "list.txt"):
+        assert taken(source) == wanted
+    (tmp_path / "class" / "submission_metadata.yml").write_text(
+        "".join(f"{n}:\n  :submitters:\n  - :name: {n}\n    :sid: s-{n}\n" for n in wanted)
+    )
+    exported = taken(tmp_path / "class")
+    assert {name: exported[name] for name in wanted} == wanted
+
+
+def test_one_file_is_no_class_and_nothing_to_unpack(tmp_path: Path) -> None:
+    (tmp_path / "warmup.py").write_text("x = 1\n")
+    with pytest.raises(UsageError, match="grade it alone: grade MODULE --submission"):
+        sources.read(tmp_path / "warmup.py")
 
 
 class Unsaid(zipfile.ZipInfo):

@@ -501,3 +501,47 @@ def test_only_groups_of_graders_that_are_gone_are_removed(paper: Paper) -> None:
     finally:
         sleeper.kill()
         sleeper.wait()
+
+
+def test_the_groups_that_a_process_is_in_say_how_much_memory_is_left(paper: Paper) -> None:
+    assert cgroup.room(paper.proc / "nowhere") is None
+    first = paper.mount("memory", "cgroup", ",memory")
+    paper.own("9:memory:/queue/job", "0::/slice/own")
+    inner = first / "queue" / "job"
+    inner.mkdir(parents=True)
+    told = {"limit_in_bytes": 2**63 - 4096, "usage_in_bytes": 5 * MIB}
+    for name, number in told.items():
+        (inner / f"memory.{name}").write_text(str(number))
+    assert cgroup.room(paper.proc) is None
+    for name, number in {"limit_in_bytes": 900 * MIB, "usage_in_bytes": 500 * MIB}.items():
+        (inner.parent / f"memory.{name}").write_text(str(number))
+    stat = f"inactive_file 1\ntotal_inactive_file {100 * MIB}\n"
+    (inner.parent / "memory.stat").write_text(stat)
+    assert cgroup.room(paper.proc) == 500 * MIB
+    second = paper.mount("unified", "cgroup2")
+    (second / "slice" / "own").mkdir(parents=True)
+    for name, text in {"max": str(300 * MIB), "current": str(310 * MIB), "stat": ""}.items():
+        (second / "slice" / f"memory.{name}").write_text(text)
+    (second / "slice" / "own" / "memory.max").write_text("max\n")
+    (second / "slice" / "own" / "memory.current").write_text("7\n")
+    assert cgroup.room(paper.proc) == 0
+
+
+@real
+def test_a_process_in_a_real_group_sees_its_limit() -> None:
+    asked = "from grader.batch.process import free_memory; print(free_memory())"
+    group = cgroup.Group(cgroup.find(), memory=400 * MIB, processes=64)
+    doors = group.doors()
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-c", asked],
+            preexec_fn=lambda: [os.write(door, b"0") for door in doors],
+            pass_fds=doors,
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        for door in doors:
+            os.close(door)
+        group.remove()
+    assert 100 * MIB < int(ran.stdout) < 400 * MIB, ran.stderr

@@ -4,7 +4,9 @@
   const rows = [...body.rows];
   const heads = [...table.tHead.rows[0].cells];
   const place = new Map(rows.map((row, k) => [row, k]));
-  const said = new Map(rows.map((row) => [row, row.cells[0].textContent.toLowerCase().normalize("NFC")]));
+  // Whoever types `sean` looks for Seán, and not everybody can type the mark.
+  const plain = (text) => text.toLowerCase().normalize("NFD").replace(/\p{Mn}/gu, "");
+  const said = new Map(rows.map((row) => [row, plain(row.cells[0].textContent)]));
   let key = "first", down = false;
 
   const name = (row) => row.querySelector(".who bdi").textContent;
@@ -35,7 +37,7 @@
   };
 
   const filter = () => {
-    const words = byId("find").value.toLowerCase().normalize("NFC").split(/\s+/).filter(Boolean);
+    const words = plain(byId("find").value).split(/\s+/).filter(Boolean);
     const state = byId("state").value, section = byId("section") ? byId("section").value : "";
     let shown = 0;
     for (const row of rows) {
