@@ -344,12 +344,14 @@ def chain(*names, value=0.125):
 
 
 SIBLINGS = {"parameters": {"p": 1.0}, "children": {"a": leaf(2.0), "b": leaf(3.0)}}
+# Two parameters of one value are two, and one that is 0 is one.
+ALIKE = {"parameters": {"p": 0.0, "w": 0.5}, "children": {"a": leaf(0.5)}}
 for question, weight in ((questions.named, 5), (questions.listed, 3)):
     modules.check(
         question,
         case(tree=trees()),
         weight=weight,
-        edges=[{"tree": SIBLINGS}, {"tree": chain("a", "b", "layer")}, {"tree": leaf()}],
+        edges=[{"tree": t} for t in (SIBLINGS, chain("a", "b", "layer"), leaf(), ALIKE)],
     )
 modules.check(
     questions.named_again,

@@ -30,6 +30,7 @@ from grader.checks import (
 EPSILON = Tolerance(relative=4e-5, absolute=4e-6)
 PYTHON = "python"
 FEW = 40  # cases of what goes through many functions of tensors
+IN_CTX = "What backward needs belongs in ctx: save_for_backward keeps it apart for every call."
 
 
 # Tasks 4.1 and 4.2
@@ -221,6 +222,21 @@ for number, dims in (("4.1", 1), ("4.2", 2)):
             weight=2,
             on=PYTHON,
         )
+    shape, taps = ((1, 2, 3), (2, 2, 2)) if dims == 1 else ((1, 1, 2, 2), (1, 1, 1, 2))
+    convolving.check(
+        questions.convolutions_apart,
+        case(
+            inputs=lists_of(arrays(shape), 2, 2),
+            weights=lists_of(arrays(taps), 2, 2),
+            upstreams=lists_of(arrays((1, taps[0], *shape[2:]), upstreams()), 2, 2),
+        ),
+        function=f"conv{dims}d",
+        cases=10,
+        weight=0.5,
+        after=[f"The gradient of conv{dims}d by the {what}" for what, _ in ways],
+        hint=IN_CTX,
+        on=PYTHON,
+    )
     compiled = f"numba compiles {kernel}"
     parallel = f"numba runs the loop of {kernel} in parallel"
     facts = {"on": "compiled", "compare": "facts", "cases": 1, "name": f"conv{dims}d"}
@@ -404,7 +420,7 @@ networks.check(
     edges=[
         {"a": -ramp(2, 3), "order": [0, 1], "dim": 1},
         {
-            "a": -1000.0 * ramp(3),
+            "a": -200_000.0 * ramp(3),
             "order": [0],
             "dim": 0,
         },  # below what one begins with who thinks it low
@@ -439,7 +455,7 @@ networks.check(
     cases=20,
     weight=0.5,
     after=["The gradient of max goes to the largest cell"],
-    hint="What backward needs belongs in ctx: save_for_backward keeps it apart for every call.",
+    hint=IN_CTX,
     on=PYTHON,
 )
 # What is out of range for a softmax taken by its formula is asked of its logarithm more than of itself.
@@ -502,8 +518,8 @@ networks.check(
 )
 
 # What is left to chance. In one case of `dropout_rate` seven counts are looked at, in one of `dropout_afresh`
-# thirteen; at the level of `grader.judge.compare.binomial` (1e-9 for each count) that is in all
-# 6 * 7 + 6 * 13 = 120 decisions: the odds that right work fails one of them are below 2e-7.
+# fifteen; at the level of `grader.judge.compare.binomial` (1e-9 for each count) that is in all
+# 6 * 7 + 6 * 15 = 132 decisions: the odds that right work fails one of them are below 2e-7.
 TRIED = 6
 RATES = choices(0.25, 0.75, 0.125, 0.375)
 SEEDS = integers(0, 2**31)

@@ -25,6 +25,12 @@ def gradient_of_convolution(
     return found["gradients"][place]
 
 
+def convolutions_apart(subject, function, inputs, weights, upstreams):
+    "Every call of {function} remembers its own input and kernel, not those of the latest call"
+    calls = [list(pair) for pair in zip(inputs, weights, strict=True)]
+    return subject.gradients_apart(f"fast_conv.{function}", calls, upstreams)
+
+
 def convolution_compiles(subject, name):
     "numba compiles tensor_{name}"
     return subject.compiled(name)
@@ -83,7 +89,7 @@ def tied_maximum(subject, a, dim, upstream):
 
 def maxima_apart(subject, function, arrays, upstreams, dim):
     "Every call of max remembers its own cells, not those of the latest call"
-    return subject.gradients_apart(f"nn.{function}", arrays, upstreams, dim)
+    return subject.gradients_apart(f"nn.{function}", [[a] for a in arrays], upstreams, dim)
 
 
 def tied_pool(subject, a, kernel, upstream):

@@ -512,6 +512,19 @@ MISTAKES = [
         LISTED,
     ),
     module(
+        "parameters drops one of two that have the same value",
+        ALL,
+        "        return list({p.value: p for _, p in self.named_parameters()}.values())\n",
+        LISTED,
+    ),
+    module(
+        "named_parameters leaves out what is 0",
+        OWN,
+        "        named = [(n, p) for n, p in self._parameters.items() if p.value]\n",
+        NAMED,
+        LISTED,
+    ),
+    module(
         "parameters are those of the module alone",
         ALL,
         "        return list(self._parameters.values())\n",

@@ -135,6 +135,7 @@ LAYS1, ADDS1, LARGER1, FILLS1, READS1, WRITES1, BACK1, ANY_BACK1, CONV1, BY_INPU
 LAYS2, ADDS2, LARGER2, FILLS2, READS2, WRITES2, BACK2, ANY_BACK2, CONV2, BY_INPUT2, BY_KERNEL2 = (
     checks(2)
 )
+CALLS1, CALLS2 = (f"Every call of conv{dims}d remembers" for dims in (1, 2))
 COMPILES1, COMPILES2 = "numba compiles tensor_conv1d", "numba compiles tensor_conv2d"
 PARALLEL1, PARALLEL2 = (f"numba runs the loop of tensor_conv{dims}d" for dims in (1, 2))
 APART1, APART2 = (
@@ -313,6 +314,34 @@ MISTAKES = [
         "return grad_input, grad_weight.permute(1, 0, 2)\n",
         "return grad_input, grad_weight\n",
         BY_KERNEL1,
+    ),
+    conv.edited(
+        "the class Conv1dFun remembers its input and kernel, and not ctx",
+        [
+            (
+                "ctx.save_for_backward(input, weight)\n        batch, in_channels, width =",
+                "Conv1dFun.saved = input, weight\n        batch, in_channels, width =",
+            ),
+            (
+                "input, weight = ctx.saved_values\n        batch, in_channels, width =",
+                "input, weight = Conv1dFun.saved\n        batch, in_channels, width =",
+            ),
+        ],
+        CALLS1,
+    ),
+    conv.edited(
+        "the class Conv2dFun remembers its input and kernel, and not ctx",
+        [
+            (
+                "ctx.save_for_backward(input, weight)\n        batch, in_channels, height, width =",
+                "Conv2dFun.saved = input, weight\n        batch, in_channels, height, width =",
+            ),
+            (
+                "input, weight = ctx.saved_values\n        batch, in_channels, height, width =",
+                "input, weight = Conv2dFun.saved\n        batch, in_channels, height, width =",
+            ),
+        ],
+        CALLS2,
     ),
     # Task 4.2
     plane(
@@ -606,6 +635,7 @@ MISTAKES = [
     ),
     nn("the maximum begins at 0", "operators.max, -math.inf", "operators.max, 0.0", MAX, POOL),
     nn("the maximum begins at 1", "operators.max, -math.inf", "operators.max, 1.0", MAX, POOL),
+    nn("the maximum begins at -1000", "operators.max, -math.inf", "operators.max, -1000.0", MAX),
     nn("the maximum begins at -10", "operators.max, -math.inf", "operators.max, -10.0", MAX),
     nn.edited(
         "the class Max remembers its cells, and not ctx",
@@ -856,6 +886,20 @@ MISTAKES = [
         "dropout draws the same in every call",
         DROPOUT_KEY,
         "    import random\n\n    random.seed(1)\n" + DROPOUT_KEY,
+        AFRESH,
+    ),
+    nn(
+        "dropout draws anew in every second call alone",
+        DROPOUT_KEY,
+        """\
+    if not masks or masks[0].shape != input.shape:
+        masks[:] = [rand(input.shape, backend=input.backend) > rate]
+        return input * masks[0]
+    return input * masks.pop()
+
+
+masks: list[Tensor] = []
+""",
         AFRESH,
     ),
     nn(

@@ -153,6 +153,15 @@ def test_the_sentence_names_the_mistake(module, what, words, show) -> None:
     assert words in show(module, what).diagnosis
 
 
+def test_a_kernel_that_is_compiled_for_one_thread_is_told_so(banks, reference, box) -> None:
+    mistake = BY_NAME["module3", "zip is compiled without parallel"]
+    key = keys(mistake, banks.declared("module3")[0])[0]
+    (verdict,) = (
+        Grading(banks.module("module3", [key]), made(mistake, reference), box).run().values()
+    )
+    assert verdict.reason == "It is compiled without parallel=True"
+
+
 @pytest.mark.parametrize(("module", "what", "words"), named(SAYS_NOT))
 def test_no_sentence_is_said_that_is_not_so(module, what, words, show) -> None:
     assert words not in show(module, what).diagnosis

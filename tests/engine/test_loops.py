@@ -267,6 +267,15 @@ IDLE = {
                 for i in range(len(out)):
                     out[i] = 1.0
     """,
+    "a function clears an index": """
+        def clear(index, i):
+            index[i] = 0
+
+        def kernel(out, out_shape):
+            index = np.zeros(MAX_DIMS)
+            for d in prange(len(out_shape)):
+                clear(index, d)
+    """,
     "it fills an index of each iteration's own": """
         def kernel(out, out_shape):
             for i in prange(len(out)):
@@ -300,6 +309,38 @@ BUSY = {
         def kernel(out, n):
             for i in prange(n):
                 unknown(i, out)
+    """,
+    "a function fills a part of the output, under a name of its own": """
+        def fill(i, out):
+            row = out[i:]
+            row[0] = 1.0
+
+        def kernel(out, n):
+            for i in prange(n):
+                fill(i, out)
+    """,
+    "a function fills the output under another name": """
+        def put(where, i):
+            there = where
+            there[i] = 1.0
+
+        def fill(i, out):
+            tile = np.zeros(1)
+            put(out, i)
+
+        def kernel(out, n):
+            for i in prange(n):
+                fill(i, out)
+    """,
+    "functions call each other deeper than is read": """
+        def d(i, out): out[i] = 1.0
+        def c(i, out): d(i, out)
+        def b(i, out): c(i, out)
+        def a(i, out): b(i, out)
+
+        def kernel(out, n):
+            for i in prange(n):
+                a(i, out)
     """,
     "a method does": """
         def kernel(out, n):

@@ -75,19 +75,26 @@ def leaves_something(loop: ast.For, function: ast.FunctionDef, find: Find = noth
     ends = loop.iter.args if isinstance(loop.iter, ast.Call) else []
     if len(ends) == 1 and isinstance(ends[0], ast.Constant) and ends[0].value in (0, 1):
         return False
+    if any(
+        isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name) for n in walk(loop.body)
+    ):
+        return True
     lost = made(loop.body, every=True) | made(function.body, every=False)
-    for node in walk(loop.body):
+    return not writes_only(loop.body, lost, find, DEPTH)
+
+
+def writes_only(body: Sequence[ast.stmt], lost: set[str], find: Find, depth: int) -> bool:
+    """Whether all that is surely written there is in the arrays of these names; False also where it cannot be told."""
+    for node in walk(body):
         targets = node.targets if isinstance(node, ast.Assign) else []
         if isinstance(node, ast.AugAssign):
-            if isinstance(node.target, ast.Name):
-                return True
             targets = [node.target]
         stored = [part for target in targets for part in parts_of(target)]
         if any(isinstance(part, ast.Subscript) and root_of(part) not in lost for part in stored):
-            return True
-        if isinstance(node, ast.Call) and not harmless(node, lost, find):
-            return True
-    return False
+            return False
+        if isinstance(node, ast.Call) and not harmless(node, lost, find, depth):
+            return False
+    return True
 
 
 def made(body: Sequence[ast.stmt], every: bool) -> set[str]:
@@ -121,17 +128,29 @@ def as_long_as_a_shape(call: ast.expr) -> bool:
     )
 
 
-def harmless(call: ast.Call, lost: set[str], find: Find) -> bool:
-    """Whether a call writes into no array but those named, as far as can be told."""
+def harmless(call: ast.Call, lost: set[str], find: Find, depth: int) -> bool:
+    """Whether a call surely writes into no array but those named."""
     given = {name for arg in [*call.args, *call.keywords] for name in names(arg)}
     if isinstance(call.func, ast.Attribute) and (root := root_of(call.func)) not in MODULES:
         given |= {root or ""}
     if called(call) in READERS or not given - lost:
         return True
-    if called(call) not in WRITERS and find(called(call)) is None:
+    if called(call) in WRITERS:
+        return all(root_of(at.argument) in lost for at in filled(call, names(call), find, DEPTH))
+    function = find(called(call)) if depth and isinstance(call.func, ast.Name) else None
+    if function is None:
         return False
-    every = names(call)
-    return all(root_of(at.argument) in lost for at in filled(call, every, find, DEPTH))
+    # In there the array may have another name, or a part of it one: only what is known to be lost is.
+    arguments = passed(call, function)
+    inner = {name for name, arg in arguments.items() if names(arg) and names(arg) <= lost}
+    return writes_only(function.body, inner | made(function.body, every=True), find, depth - 1)
+
+
+def passed(call: ast.Call, function: ast.FunctionDef) -> dict[str, ast.expr]:
+    """What a call passes to a function, by the names of its parameters."""
+    given = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+    names_there = [argument.arg for argument in function.args.args]
+    return given | dict(zip(names_there, call.args, strict=False))
 
 
 def is_prange(node: ast.expr) -> bool:
@@ -341,8 +360,7 @@ def filled(call: ast.Call, varies: set[str], find: Find, depth: int) -> list[Fil
     given = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
     written: dict[tuple[str, bool], bool] = {}
     if function is not None:
-        parameters = [argument.arg for argument in function.args.args]
-        given |= dict(zip(parameters, call.args, strict=False))
+        given = passed(call, function)
         start = {parameter for parameter, arg in given.items() if varying(arg, varies)}
         own = bound(function.body, start)
         for store in stores(function.body, start, find, depth - 1):

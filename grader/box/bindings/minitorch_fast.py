@@ -353,9 +353,13 @@ class Fast(MiniTorch):
             definition = self.definition(kernel.py_func)
             for overload in kernel.overloads.values():
                 diagnostics = overload.metadata.get("parfor_diagnostics")
-                if diagnostics is not None and self.threaded(diagnostics, definition, told):
-                    idle = idle or self.idle(diagnostics, definition, kernel.py_func)
-                    shares |= not idle
+                # Of what is compiled for one thread numba leaves them empty.
+                if not hasattr(diagnostics, "initial_parfors"):
+                    continue
+                if self.threaded(diagnostics, definition, told):
+                    why = self.idle(diagnostics, definition, kernel.py_func)
+                    shares |= not why
+                    idle = idle or why
         refused = [line for text in found.warnings for line in self.refusals(text)]
         told += refused
         told = list(dict.fromkeys(told))

@@ -66,15 +66,15 @@ class Nets(Fast):
         }
 
     def gradients_apart(
-        self, path: str, arrays: list[Any], upstreams: list[Any], *extra: Any
+        self, path: str, calls: list[list[Any]], upstreams: list[Any], *extra: Any
     ) -> list[Any]:
-        """The gradients of several calls of a function of one tensor: all calls first, then every `backward`."""
-        leaves = self.leaves(arrays, None)
-        outputs = [self.get(path)(leaf, *extra) for leaf in leaves]
+        """The gradients of several calls of a function of tensors: all calls first, then every `backward`."""
+        leaves = [self.leaves(arrays, None) for arrays in calls]
+        outputs = [self.get(path)(*given, *extra) for given in leaves]
         for output, upstream in zip(outputs, upstreams, strict=True):
             backward = self.attribute(output, "backward", "the result (a Tensor is expected)")
             backward(self.make(upstream, grad=False))
-        return [self.read(leaf.grad) for leaf in leaves]
+        return [self.read(leaf.grad) for given in leaves for leaf in given]
 
     @contextlib.contextmanager
     def views_in_order(self) -> Iterator[None]:
@@ -249,8 +249,9 @@ class Nets(Fast):
     def dropout_calls(
         self, shape: Sequence[int], rate: float, seed: int, calls: int
     ) -> dict[str, Any]:
-        """How often each cell of a tensor is dropped in several calls, and how often just as many as are to be
-        expected, which independent cells seldom are."""
+        """How often each cell of a tensor is dropped in several calls; how often just as many as are to be
+        expected, which independent cells seldom are; and how many cells share a fate in two calls in a row, of the
+        pairs that begin with an even number and of the others."""
         import numpy as np
 
         a = self.nonzero(shape, seed)
@@ -265,6 +266,11 @@ class Nets(Fast):
         likely = math.comb(a.size, usual) * rate**usual * (1.0 - rate) ** (a.size - usual)
         counts = dropped.reshape(calls, -1).sum(axis=1)
         found[f"calls that drop {usual} of {a.size} cells"] = event(counts == usual, likely)
+        alike = rate * rate + (1.0 - rate) * (1.0 - rate)
+        pairs = dropped[:-1] == dropped[1:]
+        for first in (0, 1):
+            title = f"cells of which both or none are dropped in calls {first + 1} and {first + 2}, and so on"
+            found[title] = event(pairs[first::2], alike)
         return found
 
     def dropout_survivors(self, shape: Sequence[int], rate: float, seed: int) -> list[float]:

@@ -52,12 +52,14 @@ class Script(minitorch_script.Script):
         ]
 
     def gradients_apart(
-        self, path: str, arrays: list[Any], upstreams: list[Any], *extra: Any
+        self, path: str, calls: list[list[Any]], upstreams: list[Any], *extra: Any
     ) -> None:
-        names = self.tensors(arrays, None)
+        names = self.tensors([array for arrays in calls for array in arrays], None)
         self.lines += [f"{name}.requires_grad_(True)" for name in names]
-        for place, name in enumerate(names):
-            self.lines.append(f"y{place} = {self.applied_to(path, [name], extra)}")
+        left = iter(names)
+        for place, arrays in enumerate(calls):
+            given = [next(left) for _ in arrays]
+            self.lines.append(f"y{place} = {self.applied_to(path, given, extra)}")
         for place, upstream in enumerate(upstreams):
             self.lines.append(f"y{place}.backward(tensor({literal(upstream)}))")
         self.lines.append(f"print({', '.join(f'{name}.grad' for name in names)})")
