@@ -257,6 +257,7 @@ class Block:
         sides: tuple[int, int, int],
         order: str,
     ) -> None:
+        self.file = getattr(getattr(function, "__code__", None), "co_filename", "")
         self.args = args
         self.index = index
         self.grid = grid
@@ -588,12 +589,16 @@ class Touch:
 
 
 def outside() -> int:
-    """The line of the kernel, or of a function that it calls, from which code of this file was called."""
-    frame = sys._getframe()
-    here = frame.f_code.co_filename
-    while frame.f_code.co_filename == here and frame.f_back is not None:
+    """The line of the kernel's file in which a cell is touched: of a function in another file, where it is called."""
+    frame: types.FrameType | None = sys._getframe()
+    here, home, line = outside.__code__.co_filename, block().file, 0
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file == home:
+            return frame.f_lineno
+        line = line or (frame.f_lineno if file != here else 0)
         frame = frame.f_back
-    return frame.f_lineno
+    return line
 
 
 class Touches:

@@ -255,6 +255,21 @@ def test_threads_that_meet_in_a_cell_of_the_output_are_told_of(kernel, blocks, s
         assert str(watch.races[0]).endswith("and no barrier stands between")
 
 
+def test_what_a_function_of_another_file_does_is_told_at_the_line_that_calls_it() -> None:
+    other: dict[str, Any] = {}
+    exec(compile("def fill(n, index):\n    index[0] = n", "tensor_data.py", "exec"), other)
+
+    def kernel(out: Any, a: Any) -> None:
+        index = shared.array(1, np.int32)
+        other["fill"](thread.x, index)
+        out[thread.x] = index[0]
+
+    state.watch = watch = Watch()
+    launch(kernel, 1, 4, [Cells(np.zeros(8), "out"), Cells(VALUES, "a")])
+    first = kernel.__code__.co_firstlineno
+    assert f"(line {first + 2}), which thread 0 " in str(watch.races[0])
+
+
 def test_no_barrier_keeps_two_blocks_apart() -> None:
     def kernel(out: Any, a: Any) -> None:
         syncthreads()
