@@ -14,7 +14,7 @@ import functools
 import os
 import types
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.machinery import SourceFileLoader
 from typing import Any, NamedTuple
 
@@ -114,7 +114,7 @@ class NotebookLoader(SourceFileLoader):
             self.absent(cell)
         tree = ast.parse(source, self.path)
         module.__dict__.setdefault("display", _shown)
-        rest = iter(tree.body)
+        rest = _statements(tree.body)
         while True:
             names: list[str] = []
             try:
@@ -139,6 +139,29 @@ class NotebookLoader(SourceFileLoader):
         whole = ast.Module([statement], [])
         code = compile(whole, self.path, "exec", flags=self.flags, dont_inherit=True)
         exec(code, module.__dict__)
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a module. A notebook is `__main__` where it was written, so what stands under `if __name__ ==
+    "__main__":` defines something there; what else stands under it was kept from being imported, and is."""
+    for statement in body:
+        if isinstance(statement, ast.If) and ast.dump(statement.test) in _IS_MAIN:
+            yield from (part for part in statement.body if _defines(part) or _is_plain(part))
+        else:
+            yield statement
+
+
+_IS_MAIN = [
+    ast.dump(ast.parse(text, mode="eval").body)
+    for text in ("__name__ == '__main__'", "'__main__' == __name__")
+]
+
+
+def _is_plain(statement: ast.stmt) -> bool:
+    """Whether a statement gives a name a value that nothing is called for: `EPSILON = 1e-6`."""
+    return isinstance(statement, (ast.Assign, ast.AnnAssign)) and not any(
+        isinstance(node, ast.Call) for node in ast.walk(statement)
+    )
 
 
 def _shown(*values: Any, **options: Any) -> None:

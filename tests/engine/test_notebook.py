@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import textwrap
 import time
 import warnings
 import zipfile
@@ -399,6 +400,21 @@ def test_a_cell_that_fails_costs_what_it_would_have_defined(
     place = f"hw.ipynb code cell {at + 1}, line 2"
     assert all("Square is not defined" in v.reason and place in v.reason for v in lost)
     assert any(place in note for note in report.notes)
+
+
+def test_what_is_defined_under_main_is_there_as_in_jupyter(
+    banks: Banks, box: Sandbox, tmp_path: Path
+) -> None:
+    """What else stands there, such as training, was kept from being imported."""
+    cells = cells_of(WARMUP)
+    at = next(i for i, cell in enumerate(cells) if cell.startswith("class Square"))
+    assert "2.0 * x" in cells[at]
+    guarded = "TWO = 2.0\n" + cells[at].replace("2.0 * x", "TWO * x") + "\nwhile True:\n    pass"
+    cells[at] = "if __name__ == '__main__':\n" + textwrap.indent(guarded, "    ")
+    taken_in = taken(tmp_path / "a", notebook(*cells), "hw.ipynb", "warmup")
+    report = grade(banks.module("warmup", seed=7, cases=20), taken_in, box, seed=7)
+    assert {v.outcome for v in report.checks} == {Outcome.PASSED}
+    assert report.notes == (f"{len(cells)} code cells of hw.ipynb were graded",)
 
 
 def test_a_cell_that_is_no_python_is_named_where_its_work_is_missing(
