@@ -138,6 +138,24 @@ def test_every_check_is_a_test_with_its_task_as_marker(clone: Path) -> None:
     assert run(clone, "-m", "pytest", *plugin).returncode == 0
 
 
+def test_pytest_asks_the_checks_from_a_folder_of_the_repository_too(clone: Path) -> None:
+    write(clone, {"tests/test_mine.py": "def test_mine(): pass\n", "pkg/a.py": ""})
+    plugin = ("-m", "pytest", "-p", "no:cacheprovider")
+    for folder, chosen, told in (
+        ("pkg", (), "1 failed, 3 passed"),
+        ("tests", (), "1 failed, 4 passed"),
+        ("tests", ("-n", "2"), "1 failed, 4 passed"),
+        ("tests", ("-m", "task1"), "1 failed, 1 passed, 3 deselected"),
+        ("tests", ("test_mine.py",), "1 passed"),
+        ("tests", ("--no-checks",), "1 passed"),
+    ):
+        ran = run(clone / folder, *plugin, *chosen)
+        assert re.search(rf"^=* ?{told} in", ran.stdout, re.M), (folder, chosen, ran.stdout)
+    # Where the tests lie is said there, and so are those that are meant.
+    write(clone, {"pytest.ini": "[pytest]\npythonpath = .\ntestpaths = tests\n"})
+    assert "1 passed in" in run(clone / "tests", *plugin).stdout
+
+
 def test_several_processes_of_pytest_tell_what_one_does(clone: Path) -> None:
     told = []
     for more in ((), ("-n", "2"), ("-n", "2", "--dist", "worksteal")):
