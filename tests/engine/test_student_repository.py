@@ -17,7 +17,7 @@ from grader.course import Course, load_course
 from grader.errors import UsageError
 from grader.platforms import gradescope, student
 
-from .courses import REFERENCE, dedented, make_course, write
+from .courses import CHECKS, MODULE, REFERENCE, dedented, make_course, write
 
 MARKED = dedented(REFERENCE).replace(
     "    return x * x\n", "    # begin solution 1\n    return x * x\n    # end solution\n"
@@ -87,6 +87,27 @@ def test_it_holds_what_a_student_needs_and_no_solution(clone: Path) -> None:
     assert (clone / "README.md").read_text().endswith("a zip file or this repository.\n")
     steps = yaml.safe_load((clone / ".github/workflows/grade.yml").read_text())["jobs"]["grade"]
     assert any("grade sums --json report.json" in step.get("run", "") for step in steps["steps"])
+
+
+def test_points_that_are_not_asked_are_told_apart_from_extra_credit(tmp_path: Path) -> None:
+    """A report names the others alone: `worth 8 of 10 points`."""
+    checks = CHECKS.replace("weight=4,", "weight=4, visibility='hidden',")
+    for extra, told in (
+        (False, "worth 32 more points."),
+        (True, "worth 8 more points, and 24 of extra credit."),
+    ):
+        hidden = checks.replace(
+            'function="total"', 'function="total", weight=8, visibility="hidden"'
+        )
+        module = MODULE.replace("points: 30,", f"points: 30, extra: {str(extra).lower()},")
+        files = {
+            **SECOND,
+            "assignments/sums/checks.py": hidden,
+            "assignments/sums/module.yaml": module,
+        }
+        made = make_course(tmp_path / str(extra), files)
+        readme = student.files(made, bank.load(made, "sums"))["README.md"].decode()
+        assert f"repository. Checks that are not asked here are {told}\n" in readme
 
 
 def test_what_is_installed_is_the_instructors_choice(course: Course, tmp_path: Path) -> None:
