@@ -22,6 +22,7 @@ import pytest
 from engine.courses import CHECKS, COURSE, MODULE, REFERENCE, dedented, make_course
 
 from grader import bank
+from grader.course import Course, load_checks
 from grader.platforms import gradescope, gradescope_run
 from grader.platforms.gradescope_run import (
     due_dates,
@@ -151,6 +152,16 @@ def test_the_zip_is_what_gradescope_asks_for(built: bytes) -> None:
 
 def test_the_same_course_gives_the_same_bytes(built: bytes, tmp_path: Path) -> None:
     assert zip_of(tmp_path) == built
+
+
+def test_the_page_says_how_many_checks_are_asked_there(course: Course) -> None:
+    page = (course.root / "docs" / "gradescope.md").read_text()
+    told = dict(re.findall(r"^\| (\w+) \| (\d+) \| [\d.]+ \| \d+ \|$", page, re.M))
+    asked = {
+        name: str(sum(not check.at_most_times for check in load_checks(course, name)[0].checks))
+        for name in course.settings.modules
+    }
+    assert told == asked
 
 
 def test_what_an_editor_leaves_is_no_part_of_the_engine(tmp_path: Path) -> None:
