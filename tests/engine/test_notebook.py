@@ -411,6 +411,7 @@ def test_what_is_defined_under_main_is_there_as_in_jupyter(
     assert "2.0 * x" in cells[at]
     guarded = "TWO = 2.0\n" + cells[at].replace("2.0 * x", "TWO * x") + "\nwhile True:\n    pass"
     cells[at] = "if __name__ == '__main__':\n" + textwrap.indent(guarded, "    ")
+    cells[0] += "\nif " + "~" * 900 + "1: pass"  # a condition that Python's own tools cannot walk
     taken_in = taken(tmp_path / "a", notebook(*cells), "hw.ipynb", "warmup")
     report = grade(banks.module("warmup", seed=7, cases=20), taken_in, box, seed=7)
     assert {v.outcome for v in report.checks} == {Outcome.PASSED}
@@ -508,6 +509,15 @@ def test_a_cell_that_never_ends_costs_only_itself(
     assert any("TimeLimit at hw.ipynb code cell 3" in note for note in report.notes), report.notes
     wrong = [v.title for v in report.checks if v.outcome is not Outcome.PASSED]
     assert not wrong
+
+
+def test_a_cell_that_pauses_costs_nothing(banks: Banks, box: Sandbox, tmp_path: Path) -> None:
+    pauses = "import time\nfor _ in range(3):\n    time.sleep(20)"
+    taken_in = taken(tmp_path / "a", notebook(pauses, *cells_of(WARMUP)), "hw.ipynb", "warmup")
+    began = time.monotonic()
+    report = grade(banks.module("warmup", seed=7, cases=20), taken_in, box, seed=7)
+    assert {v.outcome for v in report.checks} == {Outcome.PASSED}
+    assert time.monotonic() - began < 50
 
 
 def test_what_is_flagged_is_placed_in_its_cell(banks: Banks, box: Sandbox, tmp_path: Path) -> None:
