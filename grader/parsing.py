@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 
 LONGEST = 1 << 19  # bytes that are parsed at once; each may take a kilobyte
@@ -16,7 +17,8 @@ _BETWEEN_PARTS = bytes(
 )
 # As Python looks for it, in the first two lines.
 _CODING = re.compile(rb"\A(?:[^\r\n]*(?:\r\n?|\n))??[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)")
-_SLOW = ("punycode", "idna")  # take time that grows with the square of a text
+# Ways to write a file down that no editor knows, and that Python takes minutes to read.
+SLOW_CODECS = frozenset({"punycode", "idna"})
 _DOTTED = re.compile(rb"(?:\.[\s\\]*[\w\x80-\xff]+[\s\\]*)+")
 
 
@@ -31,11 +33,10 @@ def hard(text: bytes) -> str:
         return f"{len(text) >> 10} KiB long, too long"
     # What is read is what comes of the encoding that the text names, and that may look like anything.
     if named := _CODING.match(text):
-        encoding = named[1].decode("ascii", "replace")
-        if encoding.lower() in _SLOW:
-            return f"written in {encoding}, too hard"
         try:
-            return _hard(text) or _hard(text.decode(encoding).encode("utf-8", "replace"))
+            codec = codecs.lookup(named[1].decode("ascii", "replace"))
+            if codec.name not in SLOW_CODECS:
+                return _hard(text) or _hard(text.decode(codec.name).encode("utf-8", "replace"))
         except (LookupError, ValueError):
             pass  # then Python does not read it either
     return _hard(text)
