@@ -11,6 +11,7 @@ import re
 import warnings
 from codecs import BOM_UTF8
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -20,6 +21,7 @@ from grader.parsing import hard
 
 MAX_NOTEBOOK = 64 << 20  # bytes, most of which are pictures in outputs
 MAX_CODE = 4 << 20  # characters of all code cells
+MOST_VALUES = 4_000_000  # of the file: one that is a cell or a line takes some eighty bytes here
 MOST_READ_AGAIN = (
     4 << 20
 )  # characters of cells that are parsed anew after a line of IPython was left out of them
@@ -37,39 +39,82 @@ _DIRECTIVES = re.compile(r"^\s*(?:#.*)?$")
 _DEFINES = re.compile(
     r"^(?:(?:async\s+)?def|class)\s+(\w+)|^(\w+)[ \t]*(?::[^=\n]+)?=(?!=)", re.MULTILINE
 )
+# A text, which may say so too, or what Python writes for a number that is none.
+_NO_NUMBER = re.compile(rb'("(?:[^"\\]++|\\.)*+"?)|-?Infinity|NaN', re.DOTALL)
+_NOTHING = msgspec.Raw(b"null")
+_T = TypeVar("_T")
 MOST_CELLS = 5_000
 MOST_NAMES = 50  # of those
 MOST_TOLD = 5
 
 
 class _Cell(msgspec.Struct):
-    cell_type: str = ""
-    source: str | list[str] | None = ""
-    input: str | list[str] | None = ""  # what formats 2 and 3 call it
-
-    @property
-    def text(self) -> str:
-        found = self.source or self.input or ""
-        return found if isinstance(found, str) else "".join(found)
+    cell_type: msgspec.Raw = _NOTHING
+    source: msgspec.Raw = _NOTHING
+    input: msgspec.Raw = _NOTHING  # what formats 2 and 3 call it
 
 
 class _Sheet(msgspec.Struct):
-    cells: list[_Cell] = []
-
-
-class _Kernel(msgspec.Struct):
-    language: str | None = ""
-
-
-class _Metadata(msgspec.Struct):
-    kernelspec: _Kernel | None = None
+    cells: list[msgspec.Raw] | None = None
 
 
 class _Notebook(msgspec.Struct):
-    nbformat: int
-    metadata: _Metadata | None = None
-    cells: list[_Cell] = []
-    worksheets: list[_Sheet] = []
+    nbformat: msgspec.Raw
+    metadata: msgspec.Raw = _NOTHING
+    cells: list[msgspec.Raw] | None = None
+    worksheets: list[msgspec.Raw] | None = None
+
+
+class _Metadata(msgspec.Struct):
+    kernelspec: msgspec.Raw = _NOTHING
+
+
+class _Kernel(msgspec.Struct):
+    language: msgspec.Raw = _NOTHING
+
+
+def _as(kind: type[_T], raw: msgspec.Raw) -> _T | None:
+    """A part of the file as what it should be; None where it is something else."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError:
+        return None
+
+
+def _text(raw: msgspec.Raw) -> str:
+    """What a cell holds: a text, or its lines."""
+    return _as(str, raw) or "".join(line or "" for line in _as(list[str | None], raw) or ())
+
+
+def _code(raw: msgspec.Raw) -> str | None:
+    """The text of a cell of code; None for any other cell."""
+    cell = _as(_Cell, raw)
+    if cell is None or _as(str, cell.cell_type) != "code":
+        return None
+    return _text(cell.source) or _text(cell.input)
+
+
+def _language(metadata: msgspec.Raw) -> str:
+    """The language that a notebook says it is written in; "" where it says none."""
+    about = _as(_Metadata, metadata)
+    kernel = _as(_Kernel, about.kernelspec) if about is not None else None
+    return (_as(str, kernel.language) or "" if kernel is not None else "")[:40]
+
+
+def _opened(data: bytes) -> _Notebook:
+    """The file as far as all its cells. Raises what msgspec raises for what is none."""
+    try:
+        return msgspec.json.decode(data, type=_Notebook)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # Python writes into an output what JSON does not know.
+        if data.count(b'"') > MOST_VALUES:
+            raise
+        mended = _NO_NUMBER.sub(lambda found: found[1] or b"null", data)
+        if mended == data:
+            raise
+        return msgspec.json.decode(mended, type=_Notebook)
 
 
 def to_module(name: str, data: bytes) -> tuple[bytes, list[str]]:
@@ -82,18 +127,27 @@ def to_module(name: str, data: bytes) -> tuple[bytes, list[str]]:
         raise NotGradable(
             f"{name} has more than {MAX_NOTEBOOK >> 20} MiB. Clear its outputs and save it again"
         )
+    if data.count(b",") > MOST_VALUES:
+        raise NotGradable(
+            f"{name} holds more than {MOST_VALUES // 10**6} million values. Clear its outputs and save it again"
+        )
     try:
-        read = msgspec.json.decode(data.removeprefix(BOM_UTF8), type=_Notebook)
+        read = _opened(data.removeprefix(BOM_UTF8))
+        language = _language(read.metadata)
+        sheets = [_as(_Sheet, raw) for raw in (read.worksheets or ())[:MOST_CELLS]]
+        cells = [
+            *(read.cells or ()),
+            *(cell for sheet in sheets if sheet for cell in sheet.cells or ()),
+        ]
+        if len(cells) > 2 * MOST_CELLS:
+            raise NotGradable(f"{name} has more than {2 * MOST_CELLS} cells")
+        code = [text for text in map(_code, cells) if text is not None]
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise NotGradable(
             f"{name}: this is no notebook, or it is damaged ({error}). Open it, save it and hand it in again"
         ) from error
-    kernel = read.metadata.kernelspec if read.metadata is not None else None
-    language = (kernel.language or "" if kernel is not None else "")[:40]
-    if language.lower() not in ("", "python"):
+    if language and "python" not in language.lower():
         raise NotGradable(f"{name} is written in {language!r}", "Hand in one in Python")
-    cells = [*read.cells, *(cell for sheet in read.worksheets for cell in sheet.cells)]
-    code = [cell.text for cell in cells if cell.cell_type == "code"]
     if not code:
         raise NotGradable(f"{name}: there is no code cell in it")
     if len(code) > MOST_CELLS:

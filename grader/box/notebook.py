@@ -10,11 +10,13 @@ from __future__ import annotations
 import __future__
 
 import ast
+import contextlib
 import functools
 import os
+import time
 import types
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.machinery import SourceFileLoader
 from typing import Any, NamedTuple
 
@@ -114,7 +116,11 @@ class NotebookLoader(SourceFileLoader):
             self.absent(cell)
         tree = ast.parse(source, self.path)
         module.__dict__.setdefault("display", _shown)
-        rest = iter(tree.body)
+        rest = iter(_statements(tree.body))
+        with _without_waiting():
+            self._run(rest, module)
+
+    def _run(self, rest: Iterator[ast.stmt], module: types.ModuleType) -> None:
         while True:
             names: list[str] = []
             try:
@@ -141,8 +147,48 @@ class NotebookLoader(SourceFileLoader):
         exec(code, module.__dict__)
 
 
+def _statements(body: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements of a module. A notebook is `__main__` where it was written, so what stands under `if __name__ ==
+    "__main__":` defines something there; what else stands under it was kept from being imported, and is."""
+    found: list[ast.stmt] = []
+    for statement in body:
+        if isinstance(statement, ast.If) and _is_main(statement.test):
+            found += (part for part in statement.body if _defines(part) or _is_plain(part))
+        else:
+            found.append(statement)
+    return found
+
+
+def _is_main(test: ast.expr) -> bool:
+    """Whether a condition is `__name__ == "__main__"`, either way round."""
+    if not isinstance(test, ast.Compare) or [type(sign) for sign in test.ops] != [ast.Eq]:
+        return False
+    sides = (test.left, test.comparators[0])
+    names = [side.id for side in sides if isinstance(side, ast.Name)]
+    values = [side.value for side in sides if isinstance(side, ast.Constant)]
+    return (names, values) == (["__name__"], ["__main__"])
+
+
+def _is_plain(statement: ast.stmt) -> bool:
+    """Whether a statement gives a name a value that nothing is called for: `EPSILON = 1e-6`."""
+    return isinstance(statement, (ast.Assign, ast.AnnAssign)) and not any(
+        isinstance(node, ast.Call) for node in ast.walk(statement)
+    )
+
+
+@contextlib.contextmanager
+def _without_waiting() -> Iterator[None]:
+    """`time.sleep` does not wait in here: nobody watches, and who waits long is ended with all that comes after."""
+    sleep = time.sleep
+    time.sleep = _shown
+    try:
+        yield
+    finally:
+        time.sleep = sleep
+
+
 def _shown(*values: Any, **options: Any) -> None:
-    """IPython's `display`, with nobody to see it."""
+    """IPython's `display`, and a pause, with nobody to see them."""
 
 
 def _defines(statement: ast.stmt) -> bool:

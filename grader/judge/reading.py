@@ -26,7 +26,7 @@ from grader.judge.source import (
     read_file,
     text_of,
 )
-from grader.parsing import MOST_PARTS, hard, parts
+from grader.parsing import MOST_PARTS, SLOW_CODECS, hard, parts
 
 # Top-level modules that differentiate, by rules or by numbers.
 FOREIGN = frozenset({
@@ -81,8 +81,6 @@ _DIFFERENCE_NAME = re.compile(r"(grad_)?(central|finite|forward|numeric(al)?)_(d
 LARGEST_SUM = 1 << 22  # bytes of all files together
 MOST_TOGETHER = 2 * MOST_PARTS  # signs and lines of all files together
 SECONDS = 5.0  # processor time for a whole submission; honest ones take some milliseconds
-# Ways to write a file down that no editor knows, and that Python takes minutes to read.
-SLOW_CODECS = frozenset({"punycode", "idna"})
 
 
 class Finding(msgspec.Struct, frozen=True):

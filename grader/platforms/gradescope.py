@@ -194,7 +194,7 @@ def engine() -> tuple[str, bytes]:
     files = {
         f"grader/{path.relative_to(home).as_posix()}": path.read_bytes()
         for path in home.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not left_lying(path.relative_to(home))
     }
     files[f"{about}/METADATA"] = (
         f"Metadata-Version: 2.1\nName: backcheck\nVersion: {grader.__version__}\nRequires-Python: >=3.11\n"
@@ -210,6 +210,13 @@ def engine() -> tuple[str, bytes]:
     files[f"{about}/RECORD"] = ("\n".join([*record, f"{about}/RECORD,,"]) + "\n").encode()
     made = zipped({name: (data, PLAIN) for name, data in files.items()})
     return f"backcheck-{grader.__version__}-py3-none-any.whl", made
+
+
+def left_lying(path: Path) -> bool:
+    """Whether a file among the engine's is none of it: what Python, an editor or a file manager leaves there."""
+    return path.name.endswith("~") or any(
+        part == "__pycache__" or part.startswith(".") for part in path.parts
+    )
 
 
 def requirements() -> str:

@@ -63,6 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from grader.course import load_module
     from grader.errors import GraderError
 
+    if below(config):
+        config.args.append(str(config.rootpath / FILE))
     for module in wanted(config, course):
         try:
             tasks = load_module(course, module).tasks
@@ -71,6 +73,16 @@ def pytest_configure(config: pytest.Config) -> None:
         for task in tasks:
             text = f"{marker(task.id)}: {module}, task {task.id}: {task.title}"
             config.addinivalue_line("markers", text)
+
+
+def below(config: pytest.Config) -> bool:
+    """Whether pytest was called in a folder of the course or repository and told nothing of what to run: an editor's
+    terminal opens there, and the checks belong to whatever lies in it."""
+    return (
+        config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR
+        and config.rootpath in config.invocation_params.dir.parents
+        and not config.getini("testpaths")
+    )
 
 
 def course_of(root: Path) -> Course | None:

@@ -50,7 +50,11 @@ def files(course: Course, module: Module, install: str = "backcheck") -> dict[st
     public = without_speed(pack.public(module)).assignment
     asked = {check.task for check in public.checks}
     tasks = [task for task in public.tasks if task.id in asked] or list(public.tasks)
-    whole = sum(task.points for task in settings.tasks)
+
+    def rest(extra: bool) -> float:
+        whole = sum(task.points for task in settings.tasks if task.extra is extra)
+        return whole - sum(task.points for task in tasks if task.extra is extra)
+
     values = {
         "course": course.settings.course,
         "name": name,
@@ -59,7 +63,8 @@ def files(course: Course, module: Module, install: str = "backcheck") -> dict[st
         "also": settings.also,
         "earlier": settings.earlier,
         "tasks": tasks,
-        "rest": whole - sum(task.points for task in tasks),
+        "rest": rest(False),
+        "rest_extra": rest(True),
         "example_marker": "task" + re.sub(r"\W", "_", tasks[-1].id),
         "previous": _previous(course, name),
         "has_handout": "HANDOUT.md" in found,

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
+import sys
 import tarfile
+import textwrap
 import time
 import warnings
 import zipfile
@@ -205,12 +208,63 @@ def test_what_is_no_notebook_in_python_is_refused(data: bytes, why: str, tmp_pat
         lambda d: d.replace(b'"language": "python"', b'"language": null'),
         lambda d: json.dumps(json.loads(d) | {"metadata": None}).encode(),
         lambda d: d.replace(b'"cells": [', b'"cells": [{"cell_type": "raw", "source": null}, '),
+        lambda d: d.replace(b'"cells": [', b'"cells": [null, {"cell_type": 3}, {"source": {}}, '),
+        lambda d: d.replace(b'"nbformat": 4', b'"nbformat": 4.0'),
+        lambda d: d.replace(b'"language": "python"', b'"language": {"name": "python"}'),
+        lambda d: d.replace(b'"language": "python"', b'"language": "python3"'),
+        lambda d: d.replace(b'"kernelspec": {', b'"kernelspec": 3, "other": {'),
+        lambda d: json.dumps(json.loads(d) | {"metadata": ["x"]}).encode(),
+        lambda d: json.dumps(json.loads(d) | {"worksheets": [None, {"cells": None}]}).encode(),
     ],
 )
 def test_a_notebook_in_python_is_read_whatever_program_wrote_it(changed) -> None:
     data = notebook("a = 1")
     assert changed(data) != data
     assert source_of(changed(data)) == source_of(data)
+
+
+def test_an_output_that_holds_no_number_costs_nothing() -> None:
+    """Python writes NaN for it, also where it writes JSON."""
+    cell = """a = 'NaN, \\"Infinity'\nb = [-Infinity, NaN]"""
+    shown = {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {"application/json": {"x": [float("nan"), float("-inf"), float("inf")]}},
+    }
+    data = notebook(cell, outputs=[shown])
+    assert data.count(b"NaN") == 3
+    assert source_of(data) == source_of(notebook(cell))
+
+
+@pytest.mark.parametrize(
+    ("part", "around"),
+    [
+        (b"{},", b'{"nbformat": 4, "cells": [%s]}'),
+        (b"{},", b'{"nbformat": 4, "worksheets": [%s]}'),
+        (b'"a",', b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": [%s]}]}'),
+        (b'"" ', b'{"nbformat": NaN, "cells": [%s]}'),
+    ],
+    ids=["cells", "sheets", "lines", "texts"],
+)
+def test_a_notebook_of_very_many_small_parts_does_not_fill_the_memory(
+    part: bytes, around: bytes
+) -> None:
+    many = part * ((60 << 20) // len(part))
+    for data in (many, many[: 3_900_000 * len(part)]):
+        code = (
+            "import resource, sys\n"
+            "from grader.errors import NotGradable\n"
+            "from grader.notebook import to_module\n"
+            "data = sys.stdin.buffer.read()\n"
+            "try: to_module('a.ipynb', data)\n"
+            "except NotGradable: pass\n"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)\n"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", code], input=around % data[:-1], capture_output=True, timeout=60
+        )
+        assert not ran.stderr
+        assert int(ran.stdout) < 500
 
 
 # Which notebook
@@ -348,6 +402,22 @@ def test_a_cell_that_fails_costs_what_it_would_have_defined(
     assert any(place in note for note in report.notes)
 
 
+def test_what_is_defined_under_main_is_there_as_in_jupyter(
+    banks: Banks, box: Sandbox, tmp_path: Path
+) -> None:
+    """What else stands there, such as training, was kept from being imported."""
+    cells = cells_of(WARMUP)
+    at = next(i for i, cell in enumerate(cells) if cell.startswith("class Square"))
+    assert "2.0 * x" in cells[at]
+    guarded = "TWO = 2.0\n" + cells[at].replace("2.0 * x", "TWO * x") + "\nwhile True:\n    pass"
+    cells[at] = "if __name__ == '__main__':\n" + textwrap.indent(guarded, "    ")
+    cells[0] += "\nif " + "~" * 900 + "1: pass"  # a condition that Python's own tools cannot walk
+    taken_in = taken(tmp_path / "a", notebook(*cells), "hw.ipynb", "warmup")
+    report = grade(banks.module("warmup", seed=7, cases=20), taken_in, box, seed=7)
+    assert {v.outcome for v in report.checks} == {Outcome.PASSED}
+    assert report.notes == (f"{len(cells)} code cells of hw.ipynb were graded",)
+
+
 def test_a_cell_that_is_no_python_is_named_where_its_work_is_missing(
     banks: Banks, box: Sandbox, tmp_path: Path
 ) -> None:
@@ -439,6 +509,15 @@ def test_a_cell_that_never_ends_costs_only_itself(
     assert any("TimeLimit at hw.ipynb code cell 3" in note for note in report.notes), report.notes
     wrong = [v.title for v in report.checks if v.outcome is not Outcome.PASSED]
     assert not wrong
+
+
+def test_a_cell_that_pauses_costs_nothing(banks: Banks, box: Sandbox, tmp_path: Path) -> None:
+    pauses = "import time\nfor _ in range(3):\n    time.sleep(20)"
+    taken_in = taken(tmp_path / "a", notebook(pauses, *cells_of(WARMUP)), "hw.ipynb", "warmup")
+    began = time.monotonic()
+    report = grade(banks.module("warmup", seed=7, cases=20), taken_in, box, seed=7)
+    assert {v.outcome for v in report.checks} == {Outcome.PASSED}
+    assert time.monotonic() - began < 50
 
 
 def test_what_is_flagged_is_placed_in_its_cell(banks: Banks, box: Sandbox, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import textwrap
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from grader.course import Course
 from grader.errors import UsageError
 from grader.judge.reading import Finding, read
 from grader.model import Flag, Outcome, Report
-from grader.parsing import LONGEST, MOST_PARTS
+from grader.parsing import LONGEST, MOST_PARTS, hard
 
 from .courses import Graded, grade_files, make_course
 
@@ -718,3 +719,24 @@ def test_what_homework_needs_does_not_reach_too_far() -> None:
     assert read({"student.py": source}, ["student"]) == []
     # What stands in tests computes nothing that is graded.
     assert read({"student.py": b"", "tests/a.py": b"import torch"}, ["student"], ["tests"]) == []
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"# coding: utf-7\n",
+        b"#!/x\n# -*- Coding: utf-7 -*- coding: utf_7\n",
+        b"# vim: fileencoding=utf-7\r",
+        b"# coding: utf-7\n# coding: utf-8\n",
+    ],
+)
+def test_an_encoding_hides_nothing_that_takes_gigabytes_to_read(first: bytes) -> None:
+    """A name of ninety thousand parts in half a megabyte, of which no part is to be seen."""
+    hidden = base64.b64encode((".a" * 90_000).encode("utf-16-be")).rstrip(b"=")
+    assert (
+        hard(first + b"import a+" + hidden + b"-\n")
+        == "made of a name of very many parts, too hard"
+    )
+    assert not hard(first + b"import a+" + hidden[:800] + b"-\n")
+    assert not hard("# coding: latin-1\nname = 'é'\n".encode("latin-1"))
+    assert not hard(b"# coding: punycode\n" + b"a = 1\n" * 30_000)  # nobody waits for it here

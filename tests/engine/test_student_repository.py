@@ -17,7 +17,7 @@ from grader.course import Course, load_course
 from grader.errors import UsageError
 from grader.platforms import gradescope, student
 
-from .courses import REFERENCE, dedented, make_course, write
+from .courses import CHECKS, MODULE, REFERENCE, dedented, make_course, write
 
 MARKED = dedented(REFERENCE).replace(
     "    return x * x\n", "    # begin solution 1\n    return x * x\n    # end solution\n"
@@ -89,6 +89,27 @@ def test_it_holds_what_a_student_needs_and_no_solution(clone: Path) -> None:
     assert any("grade sums --json report.json" in step.get("run", "") for step in steps["steps"])
 
 
+def test_points_that_are_not_asked_are_told_apart_from_extra_credit(tmp_path: Path) -> None:
+    """A report names the others alone: `worth 8 of 10 points`."""
+    checks = CHECKS.replace("weight=4,", "weight=4, visibility='hidden',")
+    for extra, told in (
+        (False, "worth 32 more points."),
+        (True, "worth 8 more points, and 24 of extra credit."),
+    ):
+        hidden = checks.replace(
+            'function="total"', 'function="total", weight=8, visibility="hidden"'
+        )
+        module = MODULE.replace("points: 30,", f"points: 30, extra: {str(extra).lower()},")
+        files = {
+            **SECOND,
+            "assignments/sums/checks.py": hidden,
+            "assignments/sums/module.yaml": module,
+        }
+        made = make_course(tmp_path / str(extra), files)
+        readme = student.files(made, bank.load(made, "sums"))["README.md"].decode()
+        assert f"repository. Checks that are not asked here are {told}\n" in readme
+
+
 def test_what_is_installed_is_the_instructors_choice(course: Course, tmp_path: Path) -> None:
     wheel = "backcheck @ https://course.example/a b/backcheck-0.1.0-py3-none-any.whl"
     made = student.files(course, bank.load(course, "sums"), wheel)
@@ -136,6 +157,24 @@ def test_every_check_is_a_test_with_its_task_as_marker(clone: Path) -> None:
     assert "hint" in ran.stdout
     (clone / "work.py").write_text(MARKED)
     assert run(clone, "-m", "pytest", *plugin).returncode == 0
+
+
+def test_pytest_asks_the_checks_from_a_folder_of_the_repository_too(clone: Path) -> None:
+    write(clone, {"tests/test_mine.py": "def test_mine(): pass\n", "pkg/a.py": ""})
+    plugin = ("-m", "pytest", "-p", "no:cacheprovider")
+    for folder, chosen, told in (
+        ("pkg", (), "1 failed, 3 passed"),
+        ("tests", (), "1 failed, 4 passed"),
+        ("tests", ("-n", "2"), "1 failed, 4 passed"),
+        ("tests", ("-m", "task1"), "1 failed, 1 passed, 3 deselected"),
+        ("tests", ("test_mine.py",), "1 passed"),
+        ("tests", ("--no-checks",), "1 passed"),
+    ):
+        ran = run(clone / folder, *plugin, *chosen)
+        assert re.search(rf"^=* ?{told} in", ran.stdout, re.M), (folder, chosen, ran.stdout)
+    # Where the tests lie is said there, and so are those that are meant.
+    write(clone, {"pytest.ini": "[pytest]\npythonpath = .\ntestpaths = tests\n"})
+    assert "1 passed in" in run(clone / "tests", *plugin).stdout
 
 
 def test_several_processes_of_pytest_tell_what_one_does(clone: Path) -> None:

@@ -174,8 +174,17 @@ def test_setup_sh_installs_what_the_run_needs(
         ({"work.zip": b"PK no zip"}, "no zip file"),
         ({"work.py": b"def double(x:\n"}, ""),
         ({"work.py": b"\xff\xfe\x00"}, ""),
+        ({"work.ipynb": b'{"nbformat": 4, "cells": [%s]}' % (b"{}," * (20 << 20))[:-1]}, "values"),
     ],
-    ids=["nothing", "something else", "a bomb", "a broken zip", "no syntax", "no text"],
+    ids=[
+        "nothing",
+        "something else",
+        "a bomb",
+        "a broken zip",
+        "no syntax",
+        "no text",
+        "a notebook of nothing",
+    ],
 )
 def test_what_cannot_be_graded_has_no_points_and_says_why(
     handed: Handed, tmp_path: Path, files: dict[str, bytes], says: str

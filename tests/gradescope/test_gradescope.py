@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -21,6 +22,7 @@ import pytest
 from engine.courses import CHECKS, COURSE, MODULE, REFERENCE, dedented, make_course
 
 from grader import bank
+from grader.course import Course, load_checks
 from grader.platforms import gradescope, gradescope_run
 from grader.platforms.gradescope_run import (
     due_dates,
@@ -150,6 +152,34 @@ def test_the_zip_is_what_gradescope_asks_for(built: bytes) -> None:
 
 def test_the_same_course_gives_the_same_bytes(built: bytes, tmp_path: Path) -> None:
     assert zip_of(tmp_path) == built
+
+
+def test_the_page_says_how_many_checks_are_asked_there(course: Course) -> None:
+    page = (course.root / "docs" / "gradescope.md").read_text()
+    told = dict(re.findall(r"^\| (\w+) \| (\d+) \| [\d.]+ \| \d+ \|$", page, re.M))
+    asked = {
+        name: str(sum(not check.at_most_times for check in load_checks(course, name)[0].checks))
+        for name in course.settings.modules
+    }
+    assert told == asked
+
+
+def test_what_an_editor_leaves_is_no_part_of_the_engine(tmp_path: Path) -> None:
+    """Else the bytes are others in each checkout, and what somebody set aside is uploaded."""
+    home = Path(gradescope.__file__).parents[1]
+    copied = shutil.copytree(home, tmp_path / "grader", ignore=shutil.ignore_patterns("*.pyc"))
+    for name in (".DS_Store", "pack.py~", ".pack.py.swp", ".mypy_cache/3.11/pack.json"):
+        (copied / name).parent.mkdir(parents=True, exist_ok=True)
+        (copied / name).write_bytes(b"x")
+    code = "import sys\nfrom grader.platforms.gradescope import engine\nsys.stdout.buffer.write(engine()[1])"
+    made = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    assert made.stdout == gradescope.engine()[1]
 
 
 def test_the_instructor_is_told_what_gradescope_does_with_hidden_checks(tmp_path: Path) -> None:
