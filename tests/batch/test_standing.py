@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 from golden.sample_reports import buggy
 
-from grader.batch import run
+from grader.batch import book, run
 from grader.batch.model import HandIn, Row, Student
 from grader.batch.standing import settled
+from grader.course import Course
 from grader.report.json import from_json
 from grader.report.outline import standing_lines
 from grader.terms import Attempts, Dates, Extension, Late, Terms
@@ -131,3 +132,66 @@ def test_a_report_of_an_attempt_that_does_not_count_says_so(tmp_path: Path) -> N
         assert told[0].startswith(said)
         # Points are told with two decimals at most, here as everywhere.
         assert not re.search(r"\.\d{3}", " ".join(told))
+
+
+def test_of_two_that_nothing_orders_the_same_one_counts_in_a_report_and_in_the_class() -> None:
+    several = [row(f"h{k:02}", 80, f"s{k}") for k in range(9)]
+    for k in (9, 10):
+        one = row(f"h{k:02}", 80, "ada")
+        several.append(
+            msgspec.structs.replace(one, hand_in=msgspec.structs.replace(one.hand_in, received=""))
+        )
+    reports = run.Reports(Path(), TERMS, several)
+    told = [found.counts for one in several if (found := reports.standing("m", one.hand_in))]
+    assert told == [one.counts for one in settled(several, TERMS)] == [True] * 9 + [False, True]
+
+
+def test_what_another_batch_wrote_meanwhile_counts_in_the_reports(
+    course: Course, tmp_path: Path
+) -> None:
+    first, second = (module for module in course.settings.modules[:2])
+    dates = {first: Dates(DUE), second: Dates(DUE)}
+    terms = Terms(dates=dates, late=Late(percent_per_day=10, tokens=1))
+    late = {
+        name: row(f"{name}-ada", 80, "ada", module=name, days=days)
+        for name, days in ((first, 1.0), (second, 0.5))
+    }
+    with book.Book(tmp_path / "gradebook.sqlite") as kept:
+        begun = {name: run.Reports(tmp_path / "reports", terms, []) for name in late}
+        for name, one in late.items():
+            kept.keep(name, one.hand_in, book.GRADED, key=name, report=one.report)
+            begun[name].write(name, run.Done(one.hand_in, run.NOW, one.report))
+        run.bring_up_to_date(begun[first], course, kept, first)
+    for name, counts in ((first, 72), (second, 80)):
+        written = (tmp_path / "reports" / name / f"{name}-ada.json").read_bytes()
+        standing = from_json(written).standing
+        assert standing is not None
+        assert standing.score == counts
+
+
+def test_the_standings_of_a_class_take_no_time_that_grows_with_its_square() -> None:
+    seen = 0
+
+    class Counted(Student):
+        def __getattribute__(self, name: str) -> object:
+            nonlocal seen
+            seen += 1
+            return super().__getattribute__(name)
+
+    def looked(many: int) -> int:
+        nonlocal seen
+        several = [row(f"h{k:03}", 80) for k in range(many)]
+        several = [
+            msgspec.structs.replace(
+                one,
+                hand_in=msgspec.structs.replace(one.hand_in, students=(Counted(one.hand_in.id),)),
+            )
+            for one in several
+        ]
+        reports = run.Reports(Path(), TERMS, several)
+        seen = 0
+        for one in several:
+            reports.standing("m", one.hand_in)
+        return seen
+
+    assert looked(200) <= 2 * looked(100)
