@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from grader.bank import Module
     from grader.batch.cluster import Cluster
     from grader.batch.model import Class, HandIn, Row
+    from grader.batch.roster import Roster
     from grader.batch.run import Done, Options
     from grader.course import Course
     from grader.terms import Standing, Terms
@@ -208,8 +209,9 @@ def batch(
         reports = run.Reports(place / "reports", terms, run.rows_of(course, book))
         had = {name for (of, name), row in reports.rows.items() if of == module and row.report}
         dealt: list[Done] = []
+        people = roster.read(roster_csv) if roster_csv else None
         for line in other_people(
-            found, [row for row in reports.rows.values() if row.module == module]
+            found, [row for row in reports.rows.values() if row.module == module], people
         ):
             click.echo(f"note: {line}", err=True)
 
@@ -444,20 +446,37 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(map(shown, names[:5])) + more
 
 
-def other_people(found: Class, rows: Sequence[Row]) -> list[str]:
-    """Whose name another student has in the gradebook, who lies elsewhere: two people of one name in two sources."""
+def other_people(found: Class, rows: Sequence[Row], people: Roster | None = None) -> list[str]:
+    """Whose name another student has in the gradebook, who lies elsewhere: two people of one name in two sources. Whom
+    the roster knows by what the gradebook holds is no other one, as where it was not given at first."""
+    import msgspec
+
+    from grader.batch import roster
+    from grader.batch.names import shown
+
     held = {row.hand_in.id: row.hand_in for row in rows if row.report is not None}
-    lines = []
+    if people is not None:
+        known = roster.joined(msgspec.structs.replace(found, hand_ins=tuple(held.values())), people)
+        joined = {hand_in.id: hand_in for hand_in in known.hand_ins}
+    else:
+        joined = held
+    others = []
     for hand_in in found.hand_ins:
         before = held.get(hand_in.id)
         if before is None or before.path == hand_in.path:
             continue
         was, now = ({s.id for s in one.students} for one in (before, hand_in))
-        if was and now and not was & now:
-            lines.append(
-                f"{hand_in.id}: in the gradebook this is {some(sorted(was))}, and here {some(sorted(now))}, who takes that "
-                "place. If these are two people, give each source an --out of its own"
-            )
+        if was and now and not now & (was | {s.id for s in joined[hand_in.id].students}):
+            others.append((hand_in.id, some(sorted(was)), some(sorted(now))))
+    if not others:
+        return []
+    name, theirs, ours = others[0]
+    lines = [
+        f"{shown(name)}: in the gradebook this is {theirs}, and here {ours}, who takes that place. If these are two "
+        "people, give each source an --out of its own"
+    ]
+    if len(others) > 1:
+        lines.append(f"the same is so of {some([name for name, _, _ in others[1:]])}")
     return lines
 
 
