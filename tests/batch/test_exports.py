@@ -28,7 +28,7 @@ from grader.batch.model import HandIn, Row, Student
 from grader.cli import cli
 from grader.errors import UsageError
 from grader.model import Outcome, Visibility
-from grader.terms import Standing
+from grader.terms import Line, Standing
 from tests.batch.gradebooks import ADA, EMMY, MODULE, filled
 
 
@@ -189,6 +189,16 @@ def test_moodle_knows_its_participants(tmp_path: Path) -> None:
     assert "held" in told["0103"]["Status"]
     # Without it Moodle refuses the file.
     assert "Last modified (grade)" in told["0101"]
+
+
+@pytest.mark.parametrize("name", ["moodle", "junit"])
+def test_what_is_told_beside_a_grade_is_what_counts(name: str) -> None:
+    lines = (Line(-10, "1 day late"), Line(3, "adjusted by +3: a typo"))
+    told = HandIn("ada", (ADA,), "/in/1", "2026-10-01T21:30:00+00:00")
+    rows = [Row(MODULE, told, full_marks(), standing=Standing(50, 43, 50, lines))]
+    text = EXPORTS[name](grades(rows), Wanted(MODULE))
+    assert "Counts: 43 / 50 under the terms of the course." in text
+    assert "1 day late: -10" in text
 
 
 def test_gradescope_has_first_and_last_names(tmp_path: Path) -> None:
