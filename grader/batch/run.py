@@ -449,16 +449,16 @@ class _Batch:
         self.watcher.done(done)
 
 
-def rows_of(course: Course, book: Book) -> list[Row]:
-    """All rows of all modules of the course, which share late days."""
-    return [row for module in course.settings.modules for row in book.rows(module)]
+def rows_of(book: Book) -> list[Row]:
+    """All rows of all modules, which share late days, also of one that the course has no more."""
+    return [row for module in book.modules() for row in book.rows(module)]
 
 
 def bring_up_to_date(reports: Reports, course: Course, book: Book, module: str) -> None:
     """Writes the reports whose standing is another now, by a later hand-in or by other terms; late days tie the
     modules together. Of `module` also those that are not there."""
     # Another batch may have written to the same gradebook since this one began.
-    for name in course.settings.modules if reports.has_terms else ():
+    for name in book.modules() if reports.has_terms else ():
         for row in book.rows(name):
             reports.hold(row)
     for name in course.settings.modules:

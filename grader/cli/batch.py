@@ -206,7 +206,7 @@ def batch(
         if not preview and (aside / "gradebook.sqlite").is_file():
             book.adopt(aside / "gradebook.sqlite")
         swept_files(place)
-        reports = run.Reports(place / "reports", terms, run.rows_of(course, book))
+        reports = run.Reports(place / "reports", terms, run.rows_of(book))
         had = {name for (of, name), row in reports.rows.items() if of == module and row.report}
         dealt: list[Done] = []
         people = roster.read(roster_csv) if roster_csv else None
