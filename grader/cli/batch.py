@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import shlex
@@ -519,11 +520,17 @@ def beyond(
     if found.kind == "git":
         late, cut = [], []
         until = moment(deadline)
+        # Where lateness costs what it costs, with no end, work that comes late is work as it was meant.
+        own = terms.dates.get(module)
+        ending = own is not None and own.late_due is not None
+        charged = bool(terms.late.percent_per_day)
+        open_ended = charged and (not ending or terms.late.after_late_due == "accept")
+        grace = dt.timedelta(minutes=terms.late.grace_minutes)
         for hand_in in found.hand_ins:
             last = [dates_for(terms, module, s.id) for s in hand_in.students]
             ends = [end for dates in last if (end := dates.late_due or dates.due) is not None]
             when = moment(hand_in.received)
-            if until is None and when and ends and when > max(ends):
+            if until is None and not open_ended and when and ends and when > max(ends) + grace:
                 late.append(hand_in.id)
             extended = any(module in terms.extensions.get(s.id, {}) for s in hand_in.students)
             if until is not None and extended and ends and max(ends) > until:
@@ -534,9 +541,8 @@ def beyond(
                 "as file:///clones/ada, into a file, and grade that with --deadline as it is for them"
             )
         if late:
-            own = terms.dates.get(module)
             whole = (own.late_due or own.due) if own is not None else None
-            at = f" {whole.isoformat(timespec='minutes')}" if whole else ""
+            at = f" {(whole + grace).isoformat(timespec='minutes')}" if whole else ""
             lines.append(
                 f"the last commit is after the last date of {some(late)}: --deadline{at} grades what was there then"
             )

@@ -7,11 +7,13 @@ import re
 from pathlib import Path
 
 import msgspec
+import pytest
 from golden.sample_reports import buggy
 
 from grader.batch import book, run
-from grader.batch.model import HandIn, Row, Student
+from grader.batch.model import Class, HandIn, Row, Student
 from grader.batch.standing import settled
+from grader.cli.batch import beyond
 from grader.course import Course
 from grader.report.json import from_json
 from grader.report.outline import standing_lines
@@ -196,3 +198,27 @@ def test_the_standings_of_a_class_take_no_time_that_grows_with_its_square() -> N
         return seen
 
     assert looked(200) <= 2 * looked(100)
+
+
+@pytest.mark.parametrize(
+    ("dates", "late", "said"),
+    [
+        (Dates(DUE), Late(), True),
+        (Dates(DUE, DUE + dt.timedelta(days=2)), Late(percent_per_day=10), True),
+        (Dates(DUE, DUE + dt.timedelta(days=3, minutes=-5)), Late(grace_minutes=10), False),
+        # With a day that costs and no last one, late work is work as it was meant.
+        (Dates(DUE), Late(percent_per_day=10), False),
+        (
+            Dates(DUE, DUE + dt.timedelta(days=2)),
+            Late(percent_per_day=10, after_late_due="accept"),
+            False,
+        ),
+    ],
+)
+def test_a_deadline_is_advised_only_where_late_work_would_not_count_as_it_is(
+    dates: Dates, late: Late, said: bool
+) -> None:
+    hand_in = row("a", 80, "ada", days=3.0).hand_in
+    found = Class("git", "", (hand_in,))
+    told = beyond(found, [], "m", Terms(dates={"m": dates}, late=late), "")
+    assert [("last commit is after the last date of a:" in line) for line in told] == [True] * said
