@@ -506,6 +506,21 @@ def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) ->
             f"students.yaml: nobody here has the id {some(sorted(set(agreed)))}, so what was agreed for {module} "
             "does nothing yet"
         )
+    scored = {
+        student.id
+        for row in rows
+        if row.report is not None and row.report.score is not None
+        for student in row.hand_in.students
+    }
+    unscored = [
+        student
+        for student, modules in terms.adjustments.items()
+        if module in modules and student in people - scored
+    ]
+    if unscored:
+        lines.append(
+            f"students.yaml: without a score in {module}, so that what is adjusted does nothing yet: {some(unscored)}"
+        )
     return lines
 
 

@@ -337,6 +337,7 @@ def test_members_of_a_group_with_other_dates_have_files_of_their_own() -> None:
     ]
     files, _ = feedback(rows, shown_checks=None)
     assert sorted(files) == ["pair-ada.html", "pair-emmy.html"]
+    assert len(feedback(rows, system="moodle")[1]) == 1
     assert len(set(files.values())) == 2
     assert [change.hand_in for change in compare([], rows)] == ["pair (ada)", "pair (emmy)"]
     assert [str(score(grade.row)) for grade in grades(rows)] == ["7", "9"]

@@ -13,11 +13,11 @@ from golden.sample_reports import buggy
 from grader.batch import book, run
 from grader.batch.model import Class, HandIn, Row, Student
 from grader.batch.standing import settled
-from grader.cli.batch import beyond
+from grader.cli.batch import beyond, left_behind
 from grader.course import Course
 from grader.report.json import from_json
 from grader.report.outline import standing_lines
-from grader.terms import Attempts, Dates, Extension, Late, Terms
+from grader.terms import Adjustment, Attempts, Dates, Extension, Late, Terms
 
 DUE = dt.datetime(2026, 10, 1, 12, tzinfo=dt.UTC)
 TERMS = Terms(
@@ -222,3 +222,14 @@ def test_a_deadline_is_advised_only_where_late_work_would_not_count_as_it_is(
     found = Class("git", "", (hand_in,))
     told = beyond(found, [], "m", Terms(dates={"m": dates}, late=late), "")
     assert [("last commit is after the last date of a:" in line) for line in told] == [True] * said
+
+
+def test_an_adjustment_of_what_has_no_score_is_told() -> None:
+    rows = [row("a", 80, "ada"), row("b", None, "bo"), row("c", 0, "cy", problem="a torn zip")]
+    found = Class("folder", "", tuple(one.hand_in for one in rows), (Student("di"),))
+    more = (Adjustment(3, "a typo"),)
+    terms = Terms(adjustments={who: {"m": more} for who in ("ada", "bo", "cy", "di")})
+    (line,) = left_behind(found, rows, "m", terms)
+    assert line.endswith(
+        "without a score in m, so that what is adjusted does nothing yet: bo, cy, di"
+    )
