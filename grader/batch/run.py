@@ -450,17 +450,19 @@ class _Batch:
 
 
 def rows_of(book: Book) -> list[Row]:
-    """All rows of all modules, which share late days, also of one that the course has no more."""
+    """All rows of all modules, which share late days, also of one that the course has no more. What another batch writes
+    after that, `bring_up_to_date` reads."""
+    book.written_elsewhere()
     return [row for module in book.modules() for row in book.rows(module)]
 
 
 def bring_up_to_date(reports: Reports, course: Course, book: Book, module: str) -> None:
     """Writes the reports whose standing is another now, by a later hand-in or by other terms; late days tie the
     modules together. Of `module` also those that are not there."""
-    # Another batch may have written to the same gradebook since this one began.
-    for name in book.modules() if reports.has_terms else ():
-        for row in book.rows(name):
-            reports.hold(row)
+    if reports.has_terms and book.written_elsewhere():
+        for name in book.modules():
+            for row in book.rows(name):
+                reports.hold(row)
     for name in course.settings.modules:
         for row in book.rows(name):
             path = reports.folder / name / f"{file_name(row.hand_in.id)}.json"

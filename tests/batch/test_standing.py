@@ -159,12 +159,19 @@ def test_what_another_batch_wrote_meanwhile_counts_in_the_reports(
         name: row(f"{name}-ada", 80, "ada", module=name, days=days)
         for name, days in ((first, 1.0), (second, 0.5))
     }
-    with book.Book(tmp_path / "gradebook.sqlite") as kept:
-        begun = {name: run.Reports(tmp_path / "reports", terms, []) for name in late}
+    path = tmp_path / "gradebook.sqlite"
+    with book.Book(path) as kept, book.Book(path) as others:
+        begun = {
+            name: (of, run.Reports(tmp_path / "reports", terms, run.rows_of(of)))
+            for name, of in ((first, kept), (second, others))
+        }
         for name, one in late.items():
-            kept.keep(name, one.hand_in, book.GRADED, key=name, report=one.report)
-            begun[name].write(name, run.Done(one.hand_in, run.NOW, one.report))
-        run.bring_up_to_date(begun[first], course, kept, first)
+            of, reports = begun[name]
+            of.keep(name, one.hand_in, book.GRADED, key=name, report=one.report)
+            reports.write(name, run.Done(one.hand_in, run.NOW, one.report))
+        run.bring_up_to_date(begun[first][1], course, kept, first)
+        assert not kept.written_elsewhere()
+        assert others.written_elsewhere()
     for name, counts in ((first, 72), (second, 80)):
         written = (tmp_path / "reports" / name / f"{name}-ada.json").read_bytes()
         standing = from_json(written).standing
