@@ -83,6 +83,7 @@ class Book:
         newer version. archived: where nothing can be written, for reading alone; nobody else may write it
         meanwhile."""
         self.path = path
+        self.seen = -1  # SQLite's number of what others wrote, as it was last looked at
         _look_at(path)
         uri = f"{path.absolute().as_uri()}?{'immutable=1' if archived else 'mode=rwc'}"
         with self._said():
@@ -107,6 +108,15 @@ class Book:
         """Closes the file; what was kept is kept."""
         with contextlib.suppress(sqlite3.Error):
             self.connection.close()
+
+    def written_elsewhere(self) -> bool:
+        """Whether another program has written to it since this was last asked; the first time it may have."""
+        with self._said():
+            before, self.seen = (
+                self.seen,
+                self.connection.execute("PRAGMA data_version").fetchone()[0],
+            )
+        return before != self.seen
 
     def enrol(self, module: str, hand_ins: Sequence[HandIn]) -> None:
         """Notes who handed in what. What came of it before stays until it is graded again, unless it lies elsewhere

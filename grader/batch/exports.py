@@ -21,7 +21,7 @@ from grader.batch.grades import Grade
 from grader.batch.lms import named
 from grader.batch.model import Row
 from grader.report import junit as one_junit
-from grader.report.outline import score_line
+from grader.report.outline import score_line, standing_lines
 from grader.report.text import visible
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -180,12 +180,17 @@ def as_moodle(grades: Sequence[Grade], wanted: Wanted) -> str:
                 "Yes",
                 row.hand_in.received if row else None,
                 None,
-                score_line(row.report)
-                if row and row.report and of.score(row) is not None
-                else None,
+                _comment(row) if row and of.score(row) is not None else None,
             ]
         )
     return table(lines)
+
+
+def _comment(row: Row) -> str:
+    """What makes the grade: the points of the checks, or what counts of them under the terms and why."""
+    assert row.report is not None
+    report = msgspec.structs.replace(row.report, standing=row.standing)
+    return " ".join(standing_lines(report) or [score_line(report)])
 
 
 def as_gradescope(grades: Sequence[Grade], wanted: Wanted) -> str:
@@ -228,7 +233,8 @@ def as_junit(grades: Sequence[Grade], wanted: Wanted) -> str:
     for grade in grades:
         row, who = grade.row, visible(grade.student.id)
         if row is not None and row.report is not None:
-            suites = list(ET.fromstring(one_junit.render(row.report)))
+            report = msgspec.structs.replace(row.report, standing=row.standing)
+            suites = list(ET.fromstring(one_junit.render(report)))
             for suite in suites:
                 suite.set("name", f"{who}: {suite.get('name')}")
         else:

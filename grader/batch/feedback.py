@@ -54,7 +54,8 @@ def feedback(
             whose = " ".join(student.id for student in row.hand_in.students)
             name = f"{file_name(row.hand_in.id)}-{slug(whose)}.{FORMS[form]}"
         files[name] = VIEWS[form](to_student(row, row.report, shown_checks)).encode()
-    return files, left_out
+    # A group whose members stand differently is told once.
+    return files, list(dict.fromkeys(left_out))
 
 
 def to_student(row: Row, report: Report, shown_checks: Collection[Visibility] | None) -> Report:

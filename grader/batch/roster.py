@@ -20,6 +20,7 @@ from grader.batch.names import shown
 from grader.errors import UsageError
 
 LONGEST = 32 << 20
+MOST_WORDS = 10  # of a name, before which a family name may begin
 SEPARATOR = re.compile(r"\"?sep=[^\r\n]\"?\r?\n", re.I)
 PARTICIPANT = re.compile(r"Participant (\d+)")  # as Moodle's worksheet has it
 
@@ -96,7 +97,7 @@ def read(path: Path) -> Roster:
         raise UsageError(
             f"{path}: line 1 names no column for students. Expected one of id, name, email, github"
         )
-    entries: list[Entry] = []
+    entries: dict[str, Entry] = {}
     warnings: list[str] = []
     for number, line in enumerate(lines[1:], 2):
         if line and line[0].strip() == "Points Possible":
@@ -105,13 +106,15 @@ def read(path: Path) -> Roster:
         if entry is None:
             if any(cell.strip() for cell in line):
                 warnings.append(f"line {number} of the roster names nobody: left out")
-        elif entry.student.id in {e.student.id for e in entries}:
+        elif entry.student.id in entries:
             warnings.append(
                 f"line {number} of the roster names {shown(entry.student.id)} again: left out"
             )
         else:
-            entries.append(entry)
-    return Roster(tuple(entries), tuple(warnings), _numbers(lines[0], entries))
+            entries[entry.student.id] = entry
+    return Roster(
+        tuple(entries.values()), tuple(warnings), _numbers(lines[0], list(entries.values()))
+    )
 
 
 def _numbers(head: list[str], entries: Sequence[Entry]) -> str:
@@ -189,7 +192,7 @@ def joined(found: Class, roster: Roster) -> Class:
             [student.email, student.email.partition("@")[0]],
             list(entry.handles),
             [*_spellings(student.name), *(_spellings(entry.sorted) if entry.sorted else ())],
-            [_turned(student.name)],
+            _turned(student.name, entry.sorted),
         )
         for table, words in zip(by, keys, strict=True):
             for word in {_plain(word) for word in words if word}:
@@ -271,7 +274,7 @@ def _match(
     # `Ryan, James` is James Ryan, also where there is a Ryan James.
     name = _in_order(student.name)
     told += [(names, name), (turned, name)]
-    told += [(names, student.id)] if name == student.name else []
+    told += [(names, student.id), (turned, student.id)] if name == student.name else []
     if alone:
         told += [(handles, _end(student.id, handles)), (handles, hand_in.id), (ids, hand_in.id)]
     for table, word in told:
@@ -312,7 +315,7 @@ def _doubted(student: Student, hand_in: HandIn, roster: Roster) -> bool:
 
 
 def _same_name(one: Student, other: Student) -> bool:
-    known = {_plain(spelt) for spelt in (*_spellings(one.name), _turned(one.name)) if spelt}
+    known = {_plain(spelt) for spelt in (*_spellings(one.name), *_turned(one.name)) if spelt}
     return _plain(_in_order(other.name)) in known
 
 
@@ -324,12 +327,15 @@ def _end(word: str, handles: dict[str, list[Student]]) -> str:
 
 
 def _spellings(name: str) -> list[str]:
-    """`Ada Lovelace` and, as Canvas writes it, `lovelaceada`, also where the roster has `Lovelace, Ada`."""
+    """`Ada Lovelace` and, as Canvas writes it, `lovelaceada`, also where the roster has `Lovelace, Ada`.
+
+    No family name stands first with a space behind it: that may be somebody else's name, see `_turned`.
+    """
     last, comma, first = name.partition(",")
-    words = [*first.split(), *last.split()] if comma else name.split()
+    words = name.split()
     turned = [*last.split(), *first.split()] if comma else words[-1:] + words[:-1]
     joined_up = "".join(turned)
-    return [name, " ".join(words), joined_up, "".join(c for c in joined_up if c.isalnum())]
+    return [_in_order(name), joined_up, "".join(c for c in joined_up if c.isalnum())]
 
 
 def _in_order(name: str) -> str:
@@ -338,10 +344,17 @@ def _in_order(name: str) -> str:
     return f"{first.strip()} {last.strip()}" if comma else name
 
 
-def _turned(name: str) -> str:
-    """`Lovelace Ada` of `Ada Lovelace`, as some systems write it without a comma."""
+def _turned(name: str, family_first: str = "") -> list[str]:
+    """`Lovelace Ada` and `lovelaceada` of `Ada Lovelace`, as some systems write it without a comma.
+
+    family_first: `Lovelace, Ada`, where that is known. Else a family name may begin at any word: `van der Berg Jan`.
+    """
     words = name.split()
-    return " ".join(words[-1:] + words[:-1]) if "," not in name else ""
+    if "," in name or family_first:
+        turned = [family_first or name]
+    else:
+        turned = [" ".join(words[k:] + words[:k]) for k in range(1, min(len(words), MOST_WORDS))]
+    return [*turned, *("".join(c for c in one if c.isalnum()) for one in turned)]
 
 
 def _plain(word: str) -> str:

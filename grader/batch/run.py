@@ -154,13 +154,27 @@ class Reports:
         self.folder = folder
         self.terms = terms
         self.has_terms = terms != Terms()
-        self.rows = {(row.module, row.hand_in.id): _light(row) for row in rows}
+        self.rows: dict[tuple[str, str], Row] = {}
+        # Where each student's hand-ins are among them: a class is looked through once, not once for each of it.
+        self.of: dict[str, set[tuple[str, str]]] = {}
+        for row in rows:
+            self.hold(row)
+
+    def hold(self, row: Row) -> None:
+        """Counts a row among those that tie a student's hand-ins together, in place of what it was before."""
+        place = (row.module, row.hand_in.id)
+        if before := self.rows.get(place):
+            for student in before.hand_in.students:
+                self.of[student.id].discard(place)
+        self.rows[place] = _light(row)
+        for student in row.hand_in.students:
+            self.of.setdefault(student.id, set()).add(place)
 
     def write(self, module: str, done: Done) -> None:
         """Writes what came of a hand-in; where there is no report any more, none of before is left."""
         report = done.report
         row = Row(module, done.hand_in, report, done.problem)
-        self.rows[module, done.hand_in.id] = _light(row)
+        self.hold(row)
         if report is not None and self.has_terms:
             standing = self.standing(module, done.hand_in)
             report = msgspec.structs.replace(report, standing=standing)
@@ -182,17 +196,11 @@ class Reports:
 
     def standing(self, module: str, hand_in: HandIn) -> Standing | None:
         """What counts of a hand-in. A group whose members stand differently has none of its own."""
-        who = {student.id for student in hand_in.students}
-        theirs = [
-            row
-            for row in self.rows.values()
-            if row.hand_in.id == hand_in.id or who & {s.id for s in row.hand_in.students}
-        ]
-        found = [
-            row
-            for row in settled(theirs, self.terms)
-            if (row.module, row.hand_in.id) == (module, hand_in.id)
-        ]
+        own = (module, hand_in.id)
+        places = {own} & self.rows.keys()
+        places = places.union(*(self.of.get(student.id, ()) for student in hand_in.students))
+        theirs = [self.rows[place] for place in sorted(places)]
+        found = [row for row in settled(theirs, self.terms) if (row.module, row.hand_in.id) == own]
         return found[0].standing if len(found) == 1 else None
 
 
@@ -441,14 +449,20 @@ class _Batch:
         self.watcher.done(done)
 
 
-def rows_of(course: Course, book: Book) -> list[Row]:
-    """All rows of all modules of the course, which share late days."""
-    return [row for module in course.settings.modules for row in book.rows(module)]
+def rows_of(book: Book) -> list[Row]:
+    """All rows of all modules, which share late days, also of one that the course has no more. What another batch writes
+    after that, `bring_up_to_date` reads."""
+    book.written_elsewhere()
+    return [row for module in book.modules() for row in book.rows(module)]
 
 
 def bring_up_to_date(reports: Reports, course: Course, book: Book, module: str) -> None:
     """Writes the reports whose standing is another now, by a later hand-in or by other terms; late days tie the
     modules together. Of `module` also those that are not there."""
+    if reports.has_terms and book.written_elsewhere():
+        for name in book.modules():
+            for row in book.rows(name):
+                reports.hold(row)
     for name in course.settings.modules:
         for row in book.rows(name):
             path = reports.folder / name / f"{file_name(row.hand_in.id)}.json"

@@ -46,7 +46,7 @@ def _names(row: Row, place: int) -> list[str]:
 def _work(row: Row, place: int, best: dict[str, float]) -> Work:
     report = row.report
     return Work(
-        id=str(place),
+        id=f"{place:09}",  # so that of two that nothing tells apart the same one counts in any class
         module=row.module,
         raw=None if report is None else report.score,
         max_score=best.get(row.module, 0.0) if report is None else report.max_score,

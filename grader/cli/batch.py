@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import shlex
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from grader.bank import Module
     from grader.batch.cluster import Cluster
     from grader.batch.model import Class, HandIn, Row
+    from grader.batch.roster import Roster
     from grader.batch.run import Done, Options
     from grader.course import Course
     from grader.terms import Standing, Terms
@@ -205,11 +207,12 @@ def batch(
         if not preview and (aside / "gradebook.sqlite").is_file():
             book.adopt(aside / "gradebook.sqlite")
         swept_files(place)
-        reports = run.Reports(place / "reports", terms, run.rows_of(course, book))
+        reports = run.Reports(place / "reports", terms, run.rows_of(book))
         had = {name for (of, name), row in reports.rows.items() if of == module and row.report}
         dealt: list[Done] = []
+        people = roster.read(roster_csv) if roster_csv else None
         for line in other_people(
-            found, [row for row in reports.rows.values() if row.module == module]
+            found, [row for row in reports.rows.values() if row.module == module], people
         ):
             click.echo(f"note: {line}", err=True)
 
@@ -444,20 +447,37 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(map(shown, names[:5])) + more
 
 
-def other_people(found: Class, rows: Sequence[Row]) -> list[str]:
-    """Whose name another student has in the gradebook, who lies elsewhere: two people of one name in two sources."""
+def other_people(found: Class, rows: Sequence[Row], people: Roster | None = None) -> list[str]:
+    """Whose name another student has in the gradebook, who lies elsewhere: two people of one name in two sources. Whom
+    the roster knows by what the gradebook holds is no other one, as where it was not given at first."""
+    import msgspec
+
+    from grader.batch import roster
+    from grader.batch.names import shown
+
     held = {row.hand_in.id: row.hand_in for row in rows if row.report is not None}
-    lines = []
+    if people is not None:
+        known = roster.joined(msgspec.structs.replace(found, hand_ins=tuple(held.values())), people)
+        joined = {hand_in.id: hand_in for hand_in in known.hand_ins}
+    else:
+        joined = held
+    others = []
     for hand_in in found.hand_ins:
         before = held.get(hand_in.id)
         if before is None or before.path == hand_in.path:
             continue
         was, now = ({s.id for s in one.students} for one in (before, hand_in))
-        if was and now and not was & now:
-            lines.append(
-                f"{hand_in.id}: in the gradebook this is {some(sorted(was))}, and here {some(sorted(now))}, who takes that "
-                "place. If these are two people, give each source an --out of its own"
-            )
+        if was and now and not now & (was | {s.id for s in joined[hand_in.id].students}):
+            others.append((hand_in.id, some(sorted(was)), some(sorted(now))))
+    if not others:
+        return []
+    name, theirs, ours = others[0]
+    lines = [
+        f"{shown(name)}: in the gradebook this is {theirs}, and here {ours}, who takes that place. If these are two "
+        "people, give each source an --out of its own"
+    ]
+    if len(others) > 1:
+        lines.append(f"the same is so of {some([name for name, _, _ in others[1:]])}")
     return lines
 
 
@@ -486,6 +506,21 @@ def left_behind(found: Class, rows: Sequence[Row], module: str, terms: Terms) ->
             f"students.yaml: nobody here has the id {some(sorted(set(agreed)))}, so what was agreed for {module} "
             "does nothing yet"
         )
+    scored = {
+        student.id
+        for row in rows
+        if row.report is not None and row.report.score is not None
+        for student in row.hand_in.students
+    }
+    unscored = [
+        student
+        for student, modules in terms.adjustments.items()
+        if module in modules and student in people - scored
+    ]
+    if unscored:
+        lines.append(
+            f"students.yaml: without a score in {module}, so that what is adjusted does nothing yet: {some(unscored)}"
+        )
     return lines
 
 
@@ -500,11 +535,17 @@ def beyond(
     if found.kind == "git":
         late, cut = [], []
         until = moment(deadline)
+        # Where lateness costs what it costs, with no end, work that comes late is work as it was meant.
+        own = terms.dates.get(module)
+        ending = own is not None and own.late_due is not None
+        charged = bool(terms.late.percent_per_day)
+        open_ended = charged and (not ending or terms.late.after_late_due == "accept")
+        grace = dt.timedelta(minutes=terms.late.grace_minutes)
         for hand_in in found.hand_ins:
             last = [dates_for(terms, module, s.id) for s in hand_in.students]
             ends = [end for dates in last if (end := dates.late_due or dates.due) is not None]
             when = moment(hand_in.received)
-            if until is None and when and ends and when > max(ends):
+            if until is None and not open_ended and when and ends and when > max(ends) + grace:
                 late.append(hand_in.id)
             extended = any(module in terms.extensions.get(s.id, {}) for s in hand_in.students)
             if until is not None and extended and ends and max(ends) > until:
@@ -515,9 +556,8 @@ def beyond(
                 "as file:///clones/ada, into a file, and grade that with --deadline as it is for them"
             )
         if late:
-            own = terms.dates.get(module)
             whole = (own.late_due or own.due) if own is not None else None
-            at = f" {whole.isoformat(timespec='minutes')}" if whole else ""
+            at = f" {(whole + grace).isoformat(timespec='minutes')}" if whole else ""
             lines.append(
                 f"the last commit is after the last date of {some(late)}: --deadline{at} grades what was there then"
             )

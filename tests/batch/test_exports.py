@@ -28,7 +28,7 @@ from grader.batch.model import HandIn, Row, Student
 from grader.cli import cli
 from grader.errors import UsageError
 from grader.model import Outcome, Visibility
-from grader.terms import Standing
+from grader.terms import Line, Standing
 from tests.batch.gradebooks import ADA, EMMY, MODULE, filled
 
 
@@ -191,6 +191,16 @@ def test_moodle_knows_its_participants(tmp_path: Path) -> None:
     assert "Last modified (grade)" in told["0101"]
 
 
+@pytest.mark.parametrize("name", ["moodle", "junit"])
+def test_what_is_told_beside_a_grade_is_what_counts(name: str) -> None:
+    lines = (Line(-10, "1 day late"), Line(3, "adjusted by +3: a typo"))
+    told = HandIn("ada", (ADA,), "/in/1", "2026-10-01T21:30:00+00:00")
+    rows = [Row(MODULE, told, full_marks(), standing=Standing(50, 43, 50, lines))]
+    text = EXPORTS[name](grades(rows), Wanted(MODULE))
+    assert "Counts: 43 / 50 under the terms of the course." in text
+    assert "1 day late: -10" in text
+
+
 def test_gradescope_has_first_and_last_names(tmp_path: Path) -> None:
     told = {line["SID"]: line for line in lines(made(filled(tmp_path), "--as", "gradescope"))}
     assert (told["0101"]["First Name"], told["0101"]["Last Name"]) == ("Ada", "Lovelace")
@@ -327,6 +337,7 @@ def test_members_of_a_group_with_other_dates_have_files_of_their_own() -> None:
     ]
     files, _ = feedback(rows, shown_checks=None)
     assert sorted(files) == ["pair-ada.html", "pair-emmy.html"]
+    assert len(feedback(rows, system="moodle")[1]) == 1
     assert len(set(files.values())) == 2
     assert [change.hand_in for change in compare([], rows)] == ["pair (ada)", "pair (emmy)"]
     assert [str(score(grade.row)) for grade in grades(rows)] == ["7", "9"]

@@ -451,6 +451,25 @@ def test_that_somebody_of_the_same_name_takes_a_place_in_the_gradebook_is_told(
     assert "in the gradebook" not in ran.stderr
 
 
+def test_a_roster_that_comes_later_makes_no_other_people(tmp_path: Path) -> None:
+    """Where they lie elsewhere too, as on another machine; of many it is told in two lines."""
+    names = [f"ada{k}" for k in range(8)]
+    for place in ("here", "there"):
+        for name in names:
+            write(tmp_path / place / name, {"warmup.py": RIGHT})
+    graded(tmp_path / "here", tmp_path / "out")
+    lines = ["id,name,github", *(f"{k},Somebody {k},{name}" for k, name in enumerate(names))]
+    (tmp_path / "roster.csv").write_text("\n".join(lines))
+    ran = graded(tmp_path / "there", tmp_path / "out", "--roster", str(tmp_path / "roster.csv"))
+    assert "in the gradebook" not in ran.stderr
+    ran = graded(tmp_path / "here", tmp_path / "out")
+    assert [line for line in ran.stderr.splitlines() if "note: " in line] == [
+        "note: ada0: in the gradebook this is 0, and here ada0, who takes that place. If these are two people, give "
+        "each source an --out of its own",
+        "note: the same is so of ada1, ada2, ada3, ada4, ada5 and 2 more",
+    ]
+
+
 def test_what_lands_while_a_source_is_watched_is_a_line_of_json_where_that_is_asked_for(
     tmp_path: Path,
 ) -> None:

@@ -7,14 +7,17 @@ import re
 from pathlib import Path
 
 import msgspec
+import pytest
 from golden.sample_reports import buggy
 
-from grader.batch import run
-from grader.batch.model import HandIn, Row, Student
+from grader.batch import book, run
+from grader.batch.model import Class, HandIn, Row, Student
 from grader.batch.standing import settled
+from grader.cli.batch import beyond, left_behind
+from grader.course import Course
 from grader.report.json import from_json
 from grader.report.outline import standing_lines
-from grader.terms import Attempts, Dates, Extension, Late, Terms
+from grader.terms import Adjustment, Attempts, Dates, Extension, Late, Terms
 
 DUE = dt.datetime(2026, 10, 1, 12, tzinfo=dt.UTC)
 TERMS = Terms(
@@ -131,3 +134,109 @@ def test_a_report_of_an_attempt_that_does_not_count_says_so(tmp_path: Path) -> N
         assert told[0].startswith(said)
         # Points are told with two decimals at most, here as everywhere.
         assert not re.search(r"\.\d{3}", " ".join(told))
+
+
+def test_of_two_that_nothing_orders_the_same_one_counts_in_a_report_and_in_the_class() -> None:
+    several = [row(f"h{k:02}", 80, f"s{k}") for k in range(9)]
+    for k in (9, 10):
+        one = row(f"h{k:02}", 80, "ada")
+        several.append(
+            msgspec.structs.replace(one, hand_in=msgspec.structs.replace(one.hand_in, received=""))
+        )
+    reports = run.Reports(Path(), TERMS, several)
+    told = [found.counts for one in several if (found := reports.standing("m", one.hand_in))]
+    assert told == [one.counts for one in settled(several, TERMS)] == [True] * 9 + [False, True]
+
+
+def test_what_another_batch_wrote_meanwhile_counts_in_the_reports(
+    course: Course, tmp_path: Path
+) -> None:
+    # Late days that went into a module which the course has no more are gone.
+    first, second = course.settings.modules[0], "bygone"
+    dates = {first: Dates(DUE), second: Dates(DUE)}
+    terms = Terms(dates=dates, late=Late(percent_per_day=10, tokens=1))
+    late = {
+        name: row(f"{name}-ada", 80, "ada", module=name, days=days)
+        for name, days in ((first, 1.0), (second, 0.5))
+    }
+    path = tmp_path / "gradebook.sqlite"
+    with book.Book(path) as kept, book.Book(path) as others:
+        begun = {
+            name: (of, run.Reports(tmp_path / "reports", terms, run.rows_of(of)))
+            for name, of in ((first, kept), (second, others))
+        }
+        for name, one in late.items():
+            of, reports = begun[name]
+            of.keep(name, one.hand_in, book.GRADED, key=name, report=one.report)
+            reports.write(name, run.Done(one.hand_in, run.NOW, one.report))
+        run.bring_up_to_date(begun[first][1], course, kept, first)
+        assert not kept.written_elsewhere()
+        assert others.written_elsewhere()
+    for name, counts in ((first, 72), (second, 80)):
+        written = (tmp_path / "reports" / name / f"{name}-ada.json").read_bytes()
+        standing = from_json(written).standing
+        assert standing is not None
+        assert standing.score == counts
+
+
+def test_the_standings_of_a_class_take_no_time_that_grows_with_its_square() -> None:
+    seen = 0
+
+    class Counted(Student):
+        def __getattribute__(self, name: str) -> object:
+            nonlocal seen
+            seen += 1
+            return super().__getattribute__(name)
+
+    def looked(many: int) -> int:
+        nonlocal seen
+        several = [row(f"h{k:03}", 80) for k in range(many)]
+        several = [
+            msgspec.structs.replace(
+                one,
+                hand_in=msgspec.structs.replace(one.hand_in, students=(Counted(one.hand_in.id),)),
+            )
+            for one in several
+        ]
+        reports = run.Reports(Path(), TERMS, several)
+        seen = 0
+        for one in several:
+            reports.standing("m", one.hand_in)
+        return seen
+
+    assert looked(200) <= 2 * looked(100)
+
+
+@pytest.mark.parametrize(
+    ("dates", "late", "said"),
+    [
+        (Dates(DUE), Late(), True),
+        (Dates(DUE, DUE + dt.timedelta(days=2)), Late(percent_per_day=10), True),
+        (Dates(DUE, DUE + dt.timedelta(days=3, minutes=-5)), Late(grace_minutes=10), False),
+        # With a day that costs and no last one, late work is work as it was meant.
+        (Dates(DUE), Late(percent_per_day=10), False),
+        (
+            Dates(DUE, DUE + dt.timedelta(days=2)),
+            Late(percent_per_day=10, after_late_due="accept"),
+            False,
+        ),
+    ],
+)
+def test_a_deadline_is_advised_only_where_late_work_would_not_count_as_it_is(
+    dates: Dates, late: Late, said: bool
+) -> None:
+    hand_in = row("a", 80, "ada", days=3.0).hand_in
+    found = Class("git", "", (hand_in,))
+    told = beyond(found, [], "m", Terms(dates={"m": dates}, late=late), "")
+    assert [("last commit is after the last date of a:" in line) for line in told] == [True] * said
+
+
+def test_an_adjustment_of_what_has_no_score_is_told() -> None:
+    rows = [row("a", 80, "ada"), row("b", None, "bo"), row("c", 0, "cy", problem="a torn zip")]
+    found = Class("folder", "", tuple(one.hand_in for one in rows), (Student("di"),))
+    more = (Adjustment(3, "a typo"),)
+    terms = Terms(adjustments={who: {"m": more} for who in ("ada", "bo", "cy", "di")})
+    (line,) = left_behind(found, rows, "m", terms)
+    assert line.endswith(
+        "without a score in m, so that what is adjusted does nothing yet: bo, cy, di"
+    )
