@@ -143,12 +143,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The process without walls is attacked by every fourth in a default run: what it does with a reply, a limit or a
-    file is done by the same code in every box."""
-    asked = [item for item in items if item.name.startswith("test_nothing_is_gained[process-")]
-    for number, item in enumerate(asked):
-        if number % 4:
-            item.add_marker(pytest.mark.thorough)
+    """In a default run the jail is attacked by all; the process without walls by every fourth, a container by every
+    second: what is done with a reply, a limit or a file is done by the same code in every box."""
+    for name, every in (("process", 4), ("docker", 2)):
+        asked = [item for item in items if item.name.startswith(f"test_nothing_is_gained[{name}-")]
+        for number, item in enumerate(asked):
+            if number % every:
+                item.add_marker(pytest.mark.thorough)
 
 
 @pytest.fixture(scope="module", params=list(BOXES))

@@ -346,7 +346,7 @@ def test_what_a_container_has_for_all_is_not_taken_by_one(
         replies: list[Any] = []
         case = [wire.encode({"x": 1.0})]
         thread = threading.Thread(
-            target=lambda: replies.append(greedy.ask("ask", {"path": what}, case, seconds=2))
+            target=lambda: replies.append(greedy.ask("ask", {"path": what}, case, seconds=8))
         )
         thread.start()
         while thread.is_alive():
