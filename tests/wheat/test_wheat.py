@@ -182,7 +182,7 @@ def test_chance_refuses_right_work_less_than_once_in_a_million_times(banks) -> N
     chance = [check.key for check in assignment.checks if check.compare == "binomial"]
     found = banks.module("module4", chance).banks.values()
     counts = sum(len(wire.decode(answer)) for bank in found for answer in bank.answers)
-    assert counts == 120
+    assert counts == 132
     assert counts * FALSE_ALARM < 1e-6
 
 
