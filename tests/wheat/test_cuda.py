@@ -26,7 +26,7 @@ CASES = [
         folder,
         draw,
         id=f"{folder.name}, draw {draw}",
-        marks=pytest.mark.thorough if draw > 1 else (),
+        marks=pytest.mark.thorough if draw else (),
     )
     for folder in FOLDERS
     for draw in range(len(DRAWS) if folder.name == "cuda_early_return" else 1)
