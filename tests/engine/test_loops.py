@@ -297,6 +297,11 @@ BUSY = {
             for i in prange(n):
                 buffer[i] = 1.0
     """,
+    "a cell has a type written beside it": """
+        def kernel(out, n):
+            for i in prange(n):
+                out[i]: float = 1.0
+    """,
     "a function fills the output": """
         def fill(i, where):
             where[i] = 1.0

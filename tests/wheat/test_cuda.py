@@ -20,7 +20,7 @@ FOLDERS = [
 ]
 
 
-# A block of 1024 threads takes a while: one variant is asked about under the course's own seed alone.
+# A block of 1024 threads takes a while: under other seeds than the course's one variant alone is asked about.
 CASES = [
     pytest.param(
         folder,

@@ -87,7 +87,7 @@ def writes_only(body: Sequence[ast.stmt], lost: set[str], find: Find, depth: int
     """Whether all that is surely written there is in the arrays of these names; False also where it cannot be told."""
     for node in walk(body):
         targets = node.targets if isinstance(node, ast.Assign) else []
-        if isinstance(node, ast.AugAssign):
+        if isinstance(node, (ast.AugAssign, ast.AnnAssign)):
             targets = [node.target]
         stored = [part for target in targets for part in parts_of(target)]
         if any(isinstance(part, ast.Subscript) and root_of(part) not in lost for part in stored):
