@@ -30,6 +30,7 @@ from grader.box import walls
 from grader.box.walls import kernel, limits, namespaces
 
 MESSAGE = 1 << 16
+LEAVE_SECONDS = 10  # what the zygote has to end its workers and to remove what they left
 GROUPS = 2  # descriptors beside a worker's sockets: version 1 of cgroups has a hierarchy for each controller
 # What course code imports most: loaded here, it costs no worker anything.
 COMMON = (
@@ -99,12 +100,15 @@ def guard(control: socket.socket, plan: dict[str, Any], serve: Any, grader: int)
             raise SystemExit(f"the zygote could not be started: {name} {why}")
         missing[name] = why
     control.close()
+    patience = LEAVE_SECONDS
     while True:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == zygote:
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-        if os.getppid() != grader:  # the zygote has PDEATHSIG on us
-            os._exit(0)
+        if os.getppid() != grader:
+            if patience <= 0:
+                os._exit(0)  # the zygote has PDEATHSIG on us
+            patience -= 1  # it hears of the grader's end by itself, and has folders to remove
         if not pid:
             signal.sigtimedwait([signal.SIGCHLD], 1.0)
 
@@ -225,11 +229,10 @@ def _become_zygote(
 
 
 class Child(NamedTuple):
-    """A worker that runs: its process id here, the socket on which its end is told, its scratch."""
+    """A worker that runs: its process id here, the socket on which its end is told."""
 
     pid: int
     status: socket.socket
-    scratch: str
 
 
 class Zygote:
@@ -249,6 +252,7 @@ class Zygote:
         self.own_pids = own_pids
         self.host_proc = host_proc
         self.children: dict[int, Child] = {}
+        self.scratches: set[str] = set()
         self.poll = select.poll()
 
     def run(self) -> NoReturn:
@@ -296,7 +300,9 @@ class Zygote:
             _tell(status, {"error": f"no process could be made: {error}"})
             status.close()
         else:
-            self.children[pid] = Child(pid, status, request["scratch"])
+            self.children[pid] = Child(pid, status)
+            self.scratches = {path for path in self.scratches if os.path.lexists(path)}
+            self.scratches.add(request["scratch"])
             self.poll.register(status, select.POLLIN)
         finally:
             for fd in (fds[0], *fds[2:]):
@@ -411,16 +417,16 @@ class Zygote:
 
     def leave(self) -> NoReturn:
         """Takes every worker along, and their directories: the grader may not be there to remove them."""
-        children = list(self.children.values())
-        for child in children:
+        for child in self.children.values():
             self.kill(child)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + LEAVE_SECONDS / 2
         while self.children and time.monotonic() < deadline:
             self.reap()
             time.sleep(0.001)
         if not self.house.has("mount ns"):
-            for child in children:
-                shutil.rmtree(child.scratch, ignore_errors=True)
+            # Of those that ended before us as well: a grader that is killed closes their sockets first.
+            for path in self.scratches:
+                shutil.rmtree(path, ignore_errors=True)
         os._exit(0)
 
 

@@ -628,7 +628,7 @@ def test_a_scratch_that_is_hard_to_remove_is_removed(jail_without: Callable[...,
 
 
 GRADER = """
-import sys, time
+import os, sys, time
 sys.path.insert(0, {project!r})
 from grader.model import Limits
 from grader.sandbox.jail import Jail
@@ -638,6 +638,12 @@ for one in workers:
     text = b"import signal\\nsignal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\\nwhile True: pass"
     one.send(len(text).to_bytes(4, "big") + text, seconds=5)
 print("up", *(one._scratch for one in workers if one._scratch), flush=True)
+if {first!r}:  # as the kernel may do it while it ends a process: a worker's socket before the zygote's
+    workers[0]._status.close()
+    while workers[0].receive(seconds=5) != b"":
+        pass
+    time.sleep(0.5)  # the zygote has noticed by then
+    os.kill(os.getpid(), 9)
 time.sleep(600)
 """
 
@@ -645,7 +651,9 @@ time.sleep(600)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("who", ["the grader", "the guard", "the zygote"])
 def test_nothing_survives_kill_9_of(who: str, mode: str, stand_in: str) -> None:
-    code = GRADER.format(project=str(PROJECT), worker=stand_in, without=set(MODES[mode]))
+    code = GRADER.format(
+        project=str(PROJECT), worker=stand_in, without=set(MODES[mode]), first=False
+    )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert process.stdout is not None
     try:
@@ -667,6 +675,20 @@ def test_nothing_survives_kill_9_of(who: str, mode: str, stand_in: str) -> None:
         if who != "the grader":  # where it lives, it is the one that removes
             for path in scratches:
                 subprocess.run(["rm", "-rf", path], check=True)
+    assert not [path for path in scratches if os.path.exists(path)]
+
+
+def test_a_worker_that_ended_before_the_grader_was_killed_leaves_no_scratch(stand_in: str) -> None:
+    code = GRADER.format(
+        project=str(PROJECT), worker=stand_in, without=set(MODES["d1"]), first=True
+    )
+    grader = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert grader.returncode == -signal.SIGKILL, grader.stderr
+    up, *scratches = grader.stdout.decode().split()
+    assert up == "up" and len(scratches) == 2
+    deadline = time.monotonic() + 10
+    while any(map(os.path.exists, scratches)) and time.monotonic() < deadline:
+        time.sleep(0.02)
     assert not [path for path in scratches if os.path.exists(path)]
 
 
