@@ -685,7 +685,7 @@ def test_a_worker_that_ended_before_the_grader_was_killed_leaves_no_scratch(stan
     grader = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
     assert grader.returncode == -signal.SIGKILL, grader.stderr
     up, *scratches = grader.stdout.decode().split()
-    assert up == "up" and len(scratches) == 2
+    assert (up, len(scratches)) == ("up", 2)
     deadline = time.monotonic() + 10
     while any(map(os.path.exists, scratches)) and time.monotonic() < deadline:
         time.sleep(0.02)
