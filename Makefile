@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 EXAMPLE ?= examples/three_bugs
-WORKERS ?= 2
+WORKERS ?= 3
 CHROMIUM ?= chromium
 
 .PHONY: help demo test test-all lint format bench template picture lock clean

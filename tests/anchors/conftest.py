@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 SELDOM = {
-    "process": ("module1", "module2", "module3", "module4"),
-    "docker": ("module0", "module1", "module4"),
+    "process": ("module0", "module1", "module2", "module3", "module4"),
+    "docker": ("module0", "module1", "module3", "module4"),
 }
 
 

@@ -410,6 +410,7 @@ class Starter:
             self.start()
 
 
+@pytest.mark.thorough
 def test_a_batch_waits_for_workers_and_uses_all_their_threads(
     none: Machines,
     course: Course,

@@ -511,6 +511,7 @@ def test_what_lands_while_a_source_is_watched_is_a_line_of_json_where_that_is_as
     assert "empty" in kurt["problem"]
 
 
+@pytest.mark.thorough
 def test_what_changes_before_the_watch_begins_is_graded_and_what_goes_away_stays_as_it_was(
     tmp_path: Path,
 ) -> None:
@@ -627,6 +628,7 @@ def test_a_job_that_dies_twice_costs_that_submission_alone(
     ]
 
 
+@pytest.mark.thorough
 def test_a_job_that_hangs_is_ended(
     course: Course, ready: bank.Module, handed_in: Path, tmp_path: Path
 ) -> None:

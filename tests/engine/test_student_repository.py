@@ -164,7 +164,6 @@ def test_pytest_asks_the_checks_from_a_folder_of_the_repository_too(clone: Path)
     plugin = ("-m", "pytest", "-p", "no:cacheprovider")
     for folder, chosen, told in (
         ("pkg", (), "1 failed, 3 passed"),
-        ("tests", (), "1 failed, 4 passed"),
         ("tests", ("-n", "2"), "1 failed, 4 passed"),
         ("tests", ("-m", "task1"), "1 failed, 1 passed, 3 deselected"),
         ("tests", ("test_mine.py",), "1 passed"),
@@ -179,13 +178,13 @@ def test_pytest_asks_the_checks_from_a_folder_of_the_repository_too(clone: Path)
 
 def test_several_processes_of_pytest_tell_what_one_does(clone: Path) -> None:
     told = []
-    for more in ((), ("-n", "2"), ("-n", "2", "--dist", "worksteal")):
+    for more in ((), ("-n", "2", "--dist", "worksteal")):
         ran = run(clone, "-m", "pytest", "-p", "no:cacheprovider", "-rA", *more)
         lines = (line.partition(" - ")[0] for line in ran.stdout.splitlines())
         told.append(sorted(line for line in lines if line.startswith(("PASSED", "FAILED"))))
         assert ran.returncode == 1
         assert ran.stderr == ""
-    assert told[0] == told[1] == told[2]
+    assert told[0] == told[1]
     assert len(told[0]) == 4
 
 

@@ -62,15 +62,21 @@ def variant(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(paths)}
 
 
+# Every second one is tried in every run of the tests.
 CASES = [
-    pytest.param(folder, module, id=f"{folder.name}, {module}")
-    for folder in VARIANTS
+    pytest.param(
+        folder,
+        module,
+        id=f"{folder.name}, {module}",
+        marks=pytest.mark.thorough if number % 2 else (),
+    )
+    for number, folder in enumerate(VARIANTS)
     for module in modules(folder, variant(folder))
 ]
 
 
-# Numba takes seconds for the kernels of a variant: three of them are compiled in every run of the tests.
-OFTEN = ("fast_aligned", "fast_wrapped", "nets_flat")
+# Numba takes seconds for the kernels of a variant: two of them are compiled in every run of the tests.
+OFTEN = ("fast_wrapped", "nets_flat")
 COMPILED = [
     pytest.param(
         folder,
