@@ -192,6 +192,30 @@ def test_functions_that_a_question_makes_are_written_out_each_its_own(tmp_path: 
     assert lost == ""
 
 
+@pytest.mark.parametrize(
+    ("imported", "name", "told"),
+    [
+        ("from minitorch.operators import sum", "sum", "AssertionError"),
+        ("from minitorch.operators import sum as total", "total", "AssertionError"),
+        ("from minitorch import operators", "operators.sum", "AssertionError"),
+        ("", "sum", ""),  # it asks Python's own, and never notices
+    ],
+)
+def test_a_wrong_operator_is_met_where_the_student_s_test_calls_it(
+    imported: str, name: str, told: str, tmp_path: Path
+) -> None:
+    codes, _ = snippets(load_course(ROOT), "module0", 1)
+    code = codes["0.3/test_sum_distribute notices a wrong sum or addLists [0]"]
+    (tmp_path / "minitorch").symlink_to(ROOT / "reference" / "minitorch")
+    (tmp_path / "tests").mkdir()
+    test = f"{imported}\ndef test_sum_distribute():\n    assert {name}([1.0, 2.0]) == 3.0\n"
+    (tmp_path / "tests" / "test_operators.py").write_text(test)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (ran.stderr.splitlines() or [""])[-1] == told
+
+
 def test_the_lines_show_every_part_of_the_answer() -> None:
     codes, _ = snippets(load_course(ROOT), "module2", 1)
     (code,) = (code for key, code in codes.items() if "The gradient of view" in key)
