@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib
+import itertools
 import math
 import symtable
 import textwrap
@@ -96,8 +97,8 @@ def _defined(lines: list[str], questions: str, passed: dict[str, int]) -> list[s
 
     passed: the functions that the question passed to its subject, each with the line it begins in.
     """
-    imports = [line for line in lines if line.startswith(("import ", "from "))]
-    body = [line for line in lines if line not in imports]
+    imports = list(itertools.takewhile(lambda line: line.startswith(("import ", "from ")), lines))
+    body = lines[len(imports) :]
     tree = ast.parse(questions)
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     functions |= {

@@ -205,7 +205,7 @@ def test_a_wrong_operator_is_met_where_the_student_s_test_calls_it(
     imported: str, name: str, told: str, tmp_path: Path
 ) -> None:
     codes, _ = snippets(load_course(ROOT), "module0", 1)
-    code = codes["0.3/test_sum_distribute notices a wrong sum or addLists [0]"]
+    code = codes["0.3/test_sum_distribute notices a wrong sum or addLists [1]"]
     (tmp_path / "minitorch").symlink_to(ROOT / "reference" / "minitorch")
     (tmp_path / "tests").mkdir()
     test = f"{imported}\ndef test_sum_distribute():\n    assert {name}([1.0, 2.0]) == 3.0\n"

@@ -102,7 +102,7 @@ class Script(minitorch_script.Script):
             # Before the tests import it, under whatever name, and only if they do.
             self.lines.append(f"operators.{name} = {text}")
         self.lines.append("import tests.test_operators as tests")
-        self.lines.append(f"tests.{test}()  # has to fail")
+        self.lines.append(f"tests.{test}()  # has to fail if that is wrong")
         return True  # so that a question need not try another one
 
     def operators_called(self, test: str, alternatives: Any) -> None:
