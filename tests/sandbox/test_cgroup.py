@@ -17,8 +17,8 @@ import pytest
 from test_jail import GRADER, MODES, PROJECT, ask, gone, value
 
 from grader.model import Limits, Wall
-from grader.sandbox import cgroup
-from grader.sandbox.jail import OUT_OF_MEMORY, SCRATCH_MB, Jail
+from grader.sandbox import OUT_OF_MEMORY, cgroup
+from grader.sandbox.jail import SCRATCH_MB, Jail
 
 MIB = 1 << 20
 
