@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from grader.batch.entries import DAMAGED, IGNORED, Source, too_large
-from grader.batch.lms import MOODLE
+from grader.batch.lms import MOODLE, named
 from grader.batch.names import file_name, slug, stem
 from grader.batch.scratch import filled
 from grader.errors import UsageError
@@ -150,5 +150,6 @@ def _root(target: Path) -> Path:
     if len(names) != 1 or not names[0].is_dir() or MOODLE.fullmatch(names[0].name):
         return target
     below = list(names[0].iterdir())
-    # One folder with code in it is a class of one, and no folder around a class.
-    return target if any(path.suffix == ".py" for path in below) else names[0]
+    # One folder with code in it is a class of one, and no folder around a class, unless Canvas or Moodle named the code.
+    code = [path for path in below if path.suffix == ".py"]
+    return target if any(named(path.name) is None for path in code) else names[0]

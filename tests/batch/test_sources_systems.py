@@ -177,13 +177,14 @@ def test_a_moodle_download_in_folders(tmp_path: Path) -> None:
     assert "text" in by_student["33"].problem
 
 
-def test_a_moodle_download_without_folders(tmp_path: Path) -> None:
+@pytest.mark.parametrize("around", ["", "hand-ins/"], ids=["as it came", "zipped again"])
+def test_a_moodle_download_without_folders(tmp_path: Path, around: str) -> None:
     flat = {
         "Ada Lovelace_12_assignsubmission_file_warmup.py": b"x = 1\n",
         "Ada Lovelace_12_assignsubmission_file_more.py": b"x = 2\n",
         "Emmy Noether_13_assignsubmission_file_w.zip": zipped({"warmup.py": b""}),
     }
-    (tmp_path / "m.zip").write_bytes(zipped(flat))
+    (tmp_path / "m.zip").write_bytes(zipped({around + name: data for name, data in flat.items()}))
     found = sources.read(tmp_path / "m.zip", scratch=tmp_path / "scratch")
     ada, emmy = found.hand_ins
     assert sorted(p.name for p in Path(ada.path).iterdir()) == ["more.py", "warmup.py"]
