@@ -207,10 +207,10 @@ def batch(
         if not preview and (aside / "gradebook.sqlite").is_file():
             book.adopt(aside / "gradebook.sqlite")
         swept_files(place)
-        reports = run.Reports(place / "reports", terms, run.rows_of(book))
+        people = roster.read(roster_csv) if roster_csv else None
+        reports = run.Reports(place / "reports", terms, run.rows_of(book, people), people)
         had = {name for (of, name), row in reports.rows.items() if of == module and row.report}
         dealt: list[Done] = []
-        people = roster.read(roster_csv) if roster_csv else None
         for line in other_people(
             found, [row for row in reports.rows.values() if row.module == module], people
         ):
@@ -221,12 +221,12 @@ def batch(
             with display(len(hand_ins), module, where(options, joined), color) as screen:
                 screen.tell = dealt.append
                 run.run(course, ready, hand_ins, book, reports, options, screen, joined)
+            reports.people = roster.read(roster_csv) if roster_csv else None
             run.bring_up_to_date(reports, course, book, module)
             came = summary.summary(module, dealt[first:], time.monotonic() - start)
-            rows = counted(book, module, course.root, raw=False)
-            people = roster.read(roster_csv) if roster_csv else None
+            rows = counted(book, module, course.root, raw=False, roster=reports.people, told=True)
             page = str(place / "index.html")
-            write_page(rows, module, people, place, page, summary.pace(came))
+            write_page(rows, module, reports.people, place, page, summary.pace(came))
             return came
 
         seen = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins} if watch else {}
