@@ -183,6 +183,37 @@ def test_a_git_that_points_elsewhere_is_no_repository(tmp_path: Path) -> None:
     assert "no git repository" in found.hand_ins[0].problem
 
 
+OUT_OF_IT = {
+    "another's objects": lambda own, other: (own / "objects/info/alternates").write_text(
+        f"{other}/objects\n"
+    ),
+    "a common folder": lambda own, other: (own / "commondir").write_text(f"{other}\n"),
+    "a link to another's objects": lambda own, other: (own / "objects" / "zz").symlink_to(
+        other / "objects"
+    ),
+    "a pipe that nobody writes": lambda own, other: os.mkfifo(own / "packed-refs"),
+}
+
+
+@pytest.mark.parametrize("way", OUT_OF_IT)
+@pytest.mark.parametrize("listed", [False, True], ids=["in a folder", "by its address"])
+def test_a_repository_that_leads_out_of_itself_is_not_read(
+    tmp_path: Path, way: str, listed: bool
+) -> None:
+    other = repository(tmp_path / "in" / "emmy", "hers") / ".git"
+    own = repository(tmp_path / "in" / "ada", "given") / ".git"
+    (own / "refs" / "heads" / "main").write_text((other / "refs" / "heads" / "main").read_text())
+    OUT_OF_IT[way](own, other)
+    source = tmp_path / "in"
+    if listed:
+        (source := tmp_path / "class.txt").write_text(
+            f"file://{tmp_path}/in/ada\nfile://{tmp_path}/in/emmy\n"
+        )
+    ada, emmy = sources.read(source, scratch=tmp_path / "scratch").hand_ins
+    assert "Clone it anew" in ada.problem
+    assert not emmy.problem
+
+
 def test_clones_are_graded_as_they_lie_where_nothing_may_be_written(tmp_path: Path) -> None:
     repository(tmp_path / "in" / "ada", "mine")
     found = sources.read(tmp_path / "in")
