@@ -34,6 +34,7 @@ from grader.errors import GraderError, OutputFault, UsageError
 from grader.model import Limits, Report
 from grader.report import VIEWS
 from grader.report.json import from_json, to_json
+from grader.sandbox import LEVELS, level
 from grader.terms import Standing, Terms
 
 POLL_SECONDS = 1.0
@@ -233,6 +234,14 @@ def run(
     return batch.dealt
 
 
+def protected(report: Report | None, course: Course) -> Report | None:
+    """The report, unless it was made in a box below the level that the course requires by now."""
+    if report is None:
+        return None
+    reached = LEVELS.index(level(report.provenance.walls))
+    return report if reached >= LEVELS.index(course.settings.isolation.require) else None
+
+
 def setup_of(course: Course, ready: bank.Module, options: Options) -> bytes:
     """What a job of a batch must know, as it is sent."""
     return msgspec.json.encode(
@@ -278,6 +287,7 @@ class _Batch:
         seats: Seats | None,
     ) -> None:
         self.module = ready.assignment.name
+        self.course = course
         self.seats = seats or Here(options.jobs, ready.assignment.limits.memory_mb)
         self.book, self.reports, self.options, self.watcher = book, reports, options, watcher
         self.setup, self.frame = setup_of(course, ready, options), bank.as_frame(ready)
@@ -385,11 +395,12 @@ class _Batch:
             others.append(hand_in)
             return
         fresh = self.options.force and key not in self.own
-        report = None if fresh else self.book.known(key)
+        report = None if fresh else protected(self.book.known(key), self.course)
         if report is None:
             seat.key = key
             self.waiting.setdefault(key, [])
-            before = None if self.options.force else self.book.latest(self.module, reply.submission)
+            latest = self.book.latest(self.module, reply.submission)
+            before = None if self.options.force else protected(latest, self.course)
             seat.grade(self.options.patience, to_json(before) if before else b"")
         else:
             seat.hand_in = None

@@ -395,6 +395,7 @@ def planned(
     """What a batch would do with each hand-in: its id, what, and why it cannot be graded. Takes each one in, and runs
     nothing of it."""
     from grader.batch.job import take_in
+    from grader.batch.run import protected
     from grader.cli.gradebook import opened
 
     plan = []
@@ -416,7 +417,7 @@ def planned(
             key = said.text
             if key in graded:
                 plan.append((hand_in.id, "the same as another", ""))
-            elif book is not None and not force and book.known(key) is not None:
+            elif book is not None and not force and protected(book.known(key), course):
                 plan.append((hand_in.id, "known already", ""))
             else:
                 graded.add(key)
