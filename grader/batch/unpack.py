@@ -76,9 +76,13 @@ def _extract(archive: Path, opened: zipfile.ZipFile, target: Path) -> dict[str, 
         if member.flag_bits & ENCRYPTED:
             raise UsageError(f"{archive}: this zip is encrypted. Unpack it, and name the folder")
         place = _place(_name(member))
-        if place is None or member.is_dir():
+        if place is None:
             continue
         path = target / place
+        if member.is_dir():  # of who handed nothing in, it may hold nothing
+            with contextlib.suppress(FileExistsError, NotADirectoryError):
+                path.mkdir(parents=True, exist_ok=True)
+            continue
         if stat.S_ISLNK(member.external_attr >> 16):
             refused[str(place)] = "it is a symbolic link"
             continue

@@ -89,12 +89,16 @@ def test_a_gradescope_export_tells_groups_times_and_attempts(tmp_path: Path) -> 
 def test_a_zip_is_unpacked_and_reads_as_its_folder(tmp_path: Path) -> None:
     folder = export(tmp_path / "assignment_1_export")
     files = {p.relative_to(tmp_path).as_posix(): p.read_bytes() for p in folder.rglob("*.*")}
+    (folder / "submission_15").mkdir()
+    files["assignment_1_export/submission_15/"] = b""
     (tmp_path / "a.zip").write_bytes(zipped(files))
     found = sources.read(tmp_path / "a.zip", scratch=tmp_path / "scratch")
     plain = sources.read(folder)
-    assert [(h.id, h.students, h.received) for h in found.hand_ins] == [
-        (h.id, h.students, h.received) for h in plain.hand_ins
+    told = [
+        [(h.id, h.students, h.received, h.problem) for h in one.hand_ins] for one in (found, plain)
     ]
+    assert told[0] == told[1]
+    assert "the folder is empty" in told[0][-1][-1]
     assert all(Path(h.path).is_relative_to(tmp_path / "scratch") for h in found.hand_ins)
     with pytest.raises(UsageError, match="unpack"):
         sources.read(tmp_path / "a.zip")
