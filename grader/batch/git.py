@@ -27,7 +27,7 @@ import msgspec
 from grader.batch.entries import LINK, Entry, Source, as_text, folder_names, hand_ins, problem
 from grader.batch.model import Class, Student
 from grader.batch.names import ENDINGS, distinct, shown, slug, stem
-from grader.batch.scratch import filled, passing
+from grader.batch.scratch import filled, locked, passing
 from grader.errors import OutputFault, UsageError
 from grader.intake import MAX_ENTRIES, MAX_FILE, MAX_UNPACKED
 from grader.report.text import count
@@ -133,8 +133,13 @@ def addresses(source: Source) -> Class | None:
     if source.scratch is None:
         raise UsageError(f"{source.path}: repositories have to be cloned, and there is nowhere to")
     names = _names(wanted)
+    clones_of_ours = source.scratch / "clones"
+    try:
+        clones_of_ours.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputFault(f"{clones_of_ours}: cannot be made: {error.strerror}") from error
     places = [
-        source.scratch / "clones" / name if URL.fullmatch(one) else source.path.parent / one
+        clones_of_ours / name if URL.fullmatch(one) else source.path.parent / one
         for name, one in zip(names, wanted, strict=True)
     ]
 
@@ -164,12 +169,16 @@ def addresses(source: Source) -> Class | None:
             for clone in list(running):
                 _end(clone)
             raise
-    remarks = [
-        f"{fault}: graded as it was cloned before" if fault and _is_of(place, address) else ""
-        for fault, place, address in zip(faults, places, wanted, strict=True)
-    ]
-    faults = [fault if not remark else "" for fault, remark in zip(faults, remarks, strict=True)]
-    return _class(source, names, places, faults, remarks)
+    # Another batch may be cloning the same: what is read meanwhile stays in its place.
+    with locked(clones_of_ours, shared=True):
+        remarks = [
+            f"{fault}: graded as it was cloned before" if fault and _is_of(place, address) else ""
+            for fault, place, address in zip(faults, places, wanted, strict=True)
+        ]
+        faults = [
+            fault if not remark else "" for fault, remark in zip(faults, remarks, strict=True)
+        ]
+        return _class(source, names, places, faults, remarks)
 
 
 def _watch(
@@ -434,8 +443,10 @@ def _clone(address: str, place: Path, running: set[subprocess.Popen[bytes]]) -> 
                     running.discard(ran)
             if ran.returncode:
                 return f"could not be cloned: {_reason(said)}"
-            shutil.rmtree(place, ignore_errors=True)
-            os.replace(folder / "clone", place)
+            with locked(place.parent):
+                if os.path.lexists(place):
+                    os.replace(place, folder / "before")
+                os.replace(folder / "clone", place)
     except subprocess.TimeoutExpired:
         return f"could not be cloned in {CLONE_SECONDS / 60:g} min"
     except OSError as error:

@@ -8,13 +8,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawn import PROJECT
 
 from grader.batch import git as of_git
 from grader.batch import sources
+from grader.batch.model import Class
 from grader.errors import UsageError
 
 pytestmark = pytest.mark.skipif(
@@ -369,6 +372,29 @@ def test_an_address_that_does_not_answer_any_more_costs_nobody_what_was_graded(
     (tmp_path / "class.txt").write_text(f"file://{tmp_path}/other/ada")
     (other,) = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch").hand_ins
     assert "could not be cloned" in other.problem
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nothing is locked there")
+def test_a_clone_stays_in_its_place_while_another_batch_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"file://{repository(tmp_path / 'ada', 'mine')}"
+    (tmp_path / "class.txt").write_text(address)
+    place = tmp_path / "scratch" / "clones" / "ada"
+    read, told = of_git._class, []
+    other = threading.Thread(target=lambda: told.append(of_git._clone(address, place, set())))
+
+    def read_while_another_clones(*about: Any) -> Class:
+        before = place.stat().st_ino
+        other.start()
+        other.join(0.5)
+        assert (place.stat().st_ino, told) == (before, [])
+        return read(*about)
+
+    monkeypatch.setattr(of_git, "_class", read_while_another_clones)
+    (hand_in,) = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch").hand_ins
+    other.join()
+    assert (hand_in.problem, told) == ("", [""])
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root has others' files")
