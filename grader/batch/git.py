@@ -340,9 +340,14 @@ def _own(store: Path) -> None:
             "it goes on in another repository. Clone it anew, without --shared or --reference"
         )
     top = [store / name for name in READ_OF_A_STORE]
-    folders = [path for path in top if path.is_dir() and not path.is_symlink()]
+    folders = [path for path in top if os.path.isdir(path) and not os.path.islink(path)]
     for path in [*top, *(found for folder in folders for found in _entries(folder))]:
-        mode = path.lstat().st_mode if os.path.lexists(path) else stat.S_IFREG
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise Unreadable(f"git cannot read it: {error.strerror}") from error
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise Unreadable(
                 f"{shown(str(path.relative_to(store)))} of its .git is no plain file. Clone it anew"
