@@ -23,6 +23,7 @@ from grader.batch.model import Row
 from grader.report import junit as one_junit
 from grader.report.outline import score_line, standing_lines
 from grader.report.text import visible
+from grader.terms import rounded
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -77,7 +78,7 @@ def as_csv(grades: Sequence[Grade], wanted: Wanted) -> str:
                 wanted.module,
                 of.state(row),
                 of.score(row),
-                of.rounded(report.max_score) if report else None,
+                rounded(report.max_score) if report else None,
                 _points(report.score if report else None),
                 standing.late_seconds if standing and row and row.hand_in.received else None,
                 standing.tokens if standing else None,
@@ -261,7 +262,7 @@ def _rows(grades: Iterable[Grade]) -> list[Row]:
 
 
 def _points(value: float | None) -> Decimal | None:
-    return None if value is None else of.rounded(value)
+    return None if value is None else rounded(value)
 
 
 def _number(value: Decimal | None) -> float | None:

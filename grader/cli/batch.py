@@ -629,6 +629,7 @@ def landed(done: Done, standing: Standing | None, *, as_json: bool) -> str:
     without any."""
     from grader.batch import run
     from grader.batch.names import shown
+    from grader.report.text import points
 
     report = done.report
     if as_json:
@@ -644,11 +645,11 @@ def landed(done: Done, standing: Standing | None, *, as_json: bool) -> str:
         return json.dumps(about)
     if done.kind in (run.NOW, run.KNOWN) and report is not None:
         counts = (
-            f", of which {standing.score:g} count"
+            f", of which {points(standing.score)} count"
             if standing and standing.score != report.score
             else ""
         )
-        return f"{done.hand_in.id}: {report.score:g}/{report.max_score:g}{counts}"
+        return f"{done.hand_in.id}: {points(report.score)}/{points(report.max_score)}{counts}"
     return f"{done.hand_in.id}: {done.kind}: {shown(done.problem)}"
 
 

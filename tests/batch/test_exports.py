@@ -23,12 +23,13 @@ from grader.batch import book
 from grader.batch.diff import compare
 from grader.batch.exports import EXPORTS, Wanted
 from grader.batch.feedback import feedback
-from grader.batch.grades import grades, rounded, score
+from grader.batch.grades import grades, score
 from grader.batch.model import HandIn, Row, Student
 from grader.cli import cli
 from grader.errors import UsageError
 from grader.model import Outcome, Visibility
-from grader.terms import Line, Standing
+from grader.report.text import points
+from grader.terms import Line, Standing, rounded
 from tests.batch.gradebooks import ADA, EMMY, MODULE, filled
 
 
@@ -244,10 +245,11 @@ def test_a_mark_for_excel_is_written_only_where_it_is_asked_for(tmp_path: Path) 
         (0.1 + 0.2, "0.3"),
         (1 / 3, "0.33"),
         (32.045 - 1e-12, "32.05"),
+        (53.125, "53.13"),
     ],
 )
-def test_points_are_rounded_as_people_do(value: float, said: str) -> None:
-    assert str(rounded(value)) == said
+def test_points_are_rounded_as_people_do_and_the_same_everywhere(value: float, said: str) -> None:
+    assert str(rounded(value)) == points(value) == said
 
 
 def test_a_gradebook_that_is_not_there_is_not_made(tmp_path: Path) -> None:
