@@ -108,7 +108,7 @@ def as_jsonl(grades: Sequence[Grade], wanted: Wanted) -> str:
             "section": grade.student.section,
             "status": of.state(row),
             "score": _number(of.score(row)),
-            "max_score": report.max_score if report else None,
+            "max_score": _number(_points(report.max_score if report else None)),
             "raw_score": _number(_points(report.score if report else None)),
             "standing": msgspec.to_builtins(row.standing) if row else None,
             "attempt": row.hand_in.attempt if row else None,
@@ -118,7 +118,9 @@ def as_jsonl(grades: Sequence[Grade], wanted: Wanted) -> str:
             "notes": list(row.hand_in.notes) if row else [],
             "problem": row.problem if row else "",
             "flags": [flag.kind for flag in report.flags] if report else [],
-            "tasks": {task.id: task.score for task in report.tasks} if report else {},
+            "tasks": {task.id: _number(_points(task.score)) for task in report.tasks}
+            if report
+            else {},
             "checks": {f"{v.task}/{v.title}": v.outcome.value for v in report.checks}
             if report
             else {},

@@ -221,6 +221,17 @@ def test_jsonl_tells_the_checks(tmp_path: Path) -> None:
     assert told["flag"]["flags"]
 
 
+def test_csv_and_jsonl_tell_the_same_points() -> None:
+    task = msgspec.structs.replace(full_marks().tasks[0], score=6.0625, max_score=6.0625)
+    whole = msgspec.structs.replace(full_marks(), score=53.125, max_score=53.125, tasks=(task,))
+    found = grades([Row("m", HandIn("a", (Student("a"),), "/a"), whole)])
+    (line,) = lines(EXPORTS["csv"](found, Wanted("m")))
+    told = json.loads(EXPORTS["jsonl"](found, Wanted("m")))
+    for name in ("score", "max_score", "raw_score"):
+        assert float(line[name]) == told[name] == 53.13
+    assert float(line[f"task {task.id}"]) == told["tasks"][task.id] == 6.06
+
+
 def test_junit_adds_up(tmp_path: Path) -> None:
     root = ET.fromstring(made(filled(tmp_path), "--as", "junit"))
     cases = list(root.iter("testcase"))
