@@ -268,7 +268,7 @@ def batch(
                     str(place / "index.html"),
                 ]
                 put(json_of(came, one_line=watch) if as_json else "\n".join(lines))
-                shutil.rmtree(aside, ignore_errors=True)
+                forget(aside, module)
             if watch:
 
                 def tell(done: Done) -> None:
@@ -292,6 +292,13 @@ def batch(
         raise SystemExit(4)
     if fail_under is not None and any(below(done, fail_under) for done in dealt):
         raise SystemExit(1)
+
+
+def forget(aside: Path, module: str) -> None:
+    """Removes the preview of a module, whose gradings were taken over. Another module's stays for who asked for it."""
+    own = aside / "reports" / module
+    others = [path for path in aside.glob("reports/*") if path != own]
+    shutil.rmtree(own if others else aside, ignore_errors=True)
 
 
 def join(address: str, jobs: int | None) -> Cluster:
