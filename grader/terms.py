@@ -8,11 +8,13 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
 
 from grader.errors import UsageError
 
+CENT = Decimal("0.01")
 DAY = 86_400.0  # seconds; a late day is 24 hours, also where a clock is put forward or back
 
 
@@ -396,6 +398,12 @@ def _received(work: Work) -> tuple[float, str, str]:
 # Numbers and times in words
 
 
+def rounded(value: float) -> Decimal:
+    """To two decimals, a half up, wherever points are told; the dust of binary fractions is no reason to round down."""
+    exact = Decimal(repr(_rounded(value))).quantize(CENT, ROUND_HALF_UP)
+    return exact.quantize(Decimal(1)) if exact == exact.to_integral() else exact.normalize()
+
+
 def _utc(when: dt.datetime) -> dt.datetime:
     # Two times of one zone are subtracted by their clocks, which a change of the hour makes wrong.
     return when.astimezone(dt.UTC)
@@ -407,7 +415,7 @@ def _rounded(value: float) -> float:
 
 
 def _amount(value: float) -> str:
-    return f"{round(value, 2):g}"
+    return str(rounded(value))
 
 
 def _points(value: float) -> str:

@@ -8,9 +8,10 @@ from decimal import Decimal
 
 import msgspec
 
-from grader.batch.grades import best, rounded, score, state
+from grader.batch.grades import best, score, state
 from grader.batch.model import Row
 from grader.model import Outcome
+from grader.terms import rounded
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from grader.batch.model import Row
 from grader.report import junit as one_junit
 from grader.report.outline import score_line, standing_lines
 from grader.report.text import visible
+from grader.terms import rounded
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -77,7 +78,7 @@ def as_csv(grades: Sequence[Grade], wanted: Wanted) -> str:
                 wanted.module,
                 of.state(row),
                 of.score(row),
-                of.rounded(report.max_score) if report else None,
+                rounded(report.max_score) if report else None,
                 _points(report.score if report else None),
                 standing.late_seconds if standing and row and row.hand_in.received else None,
                 standing.tokens if standing else None,
@@ -107,7 +108,7 @@ def as_jsonl(grades: Sequence[Grade], wanted: Wanted) -> str:
             "section": grade.student.section,
             "status": of.state(row),
             "score": _number(of.score(row)),
-            "max_score": report.max_score if report else None,
+            "max_score": _number(_points(report.max_score if report else None)),
             "raw_score": _number(_points(report.score if report else None)),
             "standing": msgspec.to_builtins(row.standing) if row else None,
             "attempt": row.hand_in.attempt if row else None,
@@ -117,7 +118,9 @@ def as_jsonl(grades: Sequence[Grade], wanted: Wanted) -> str:
             "notes": list(row.hand_in.notes) if row else [],
             "problem": row.problem if row else "",
             "flags": [flag.kind for flag in report.flags] if report else [],
-            "tasks": {task.id: task.score for task in report.tasks} if report else {},
+            "tasks": {task.id: _number(_points(task.score)) for task in report.tasks}
+            if report
+            else {},
             "checks": {f"{v.task}/{v.title}": v.outcome.value for v in report.checks}
             if report
             else {},
@@ -261,7 +264,7 @@ def _rows(grades: Iterable[Grade]) -> list[Row]:
 
 
 def _points(value: float | None) -> Decimal | None:
-    return None if value is None else of.rounded(value)
+    return None if value is None else rounded(value)
 
 
 def _number(value: Decimal | None) -> float | None:

@@ -13,18 +13,21 @@ import re
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import msgspec
 
 from grader.batch.entries import LINK, Entry, Source, as_text, folder_names, hand_ins, problem
 from grader.batch.model import Class, Student
 from grader.batch.names import ENDINGS, distinct, shown, slug, stem
-from grader.batch.scratch import filled, passing
+from grader.batch.scratch import filled, locked, passing
 from grader.errors import OutputFault, UsageError
 from grader.intake import MAX_ENTRIES, MAX_FILE, MAX_UNPACKED
 from grader.report.text import count
@@ -39,6 +42,9 @@ CODE = (b".py", b".ipynb")
 PRISTINE = frozenset(["feedback", "template"])  # branches that GitHub Classroom keeps as handed out
 URL = re.compile(r"(?:https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
 LONGEST_LIST = 4 << 20
+
+# What git reads of where a repository is kept.
+READ_OF_A_STORE = ("HEAD", "config", "info", "objects", "packed-refs", "refs", "shallow")
 
 # What a repository's own settings could start, switched off; nobody is asked for a password.
 SETTINGS = (
@@ -127,8 +133,13 @@ def addresses(source: Source) -> Class | None:
     if source.scratch is None:
         raise UsageError(f"{source.path}: repositories have to be cloned, and there is nowhere to")
     names = _names(wanted)
+    clones_of_ours = source.scratch / "clones"
+    try:
+        clones_of_ours.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputFault(f"{clones_of_ours}: cannot be made: {error.strerror}") from error
     places = [
-        source.scratch / "clones" / name if URL.fullmatch(one) else source.path.parent / one
+        clones_of_ours / name if URL.fullmatch(one) else source.path.parent / one
         for name, one in zip(names, wanted, strict=True)
     ]
 
@@ -158,12 +169,16 @@ def addresses(source: Source) -> Class | None:
             for clone in list(running):
                 _end(clone)
             raise
-    remarks = [
-        f"{fault}: graded as it was cloned before" if fault and _is_of(place, address) else ""
-        for fault, place, address in zip(faults, places, wanted, strict=True)
-    ]
-    faults = [fault if not remark else "" for fault, remark in zip(faults, remarks, strict=True)]
-    return _class(source, names, places, faults, remarks)
+    # Another batch may be cloning the same: what is read meanwhile stays in its place.
+    with locked(clones_of_ours, shared=True):
+        remarks = [
+            f"{fault}: graded as it was cloned before" if fault and _is_of(place, address) else ""
+            for fault, place, address in zip(faults, places, wanted, strict=True)
+        ]
+        faults = [
+            fault if not remark else "" for fault, remark in zip(faults, remarks, strict=True)
+        ]
+        return _class(source, names, places, faults, remarks)
 
 
 def _watch(
@@ -285,6 +300,7 @@ def _entry(source: Source, name: str, place: Path, target: Path, fault: str) -> 
         if store is None:
             why = "" if os.path.lexists(place / ".git") else problem(place)
             return Entry(name, who, place, problem=why or "this is no git repository")
+        _own(store)
         branch, notes = chosen(store, source.deadline)
         commit, when, more = handed_in(store, branch, source.deadline)
         notes += more
@@ -313,6 +329,35 @@ def _store(path: Path) -> Path | None:
                 if kept and not (store / "objects").is_symlink():
                     return store
     return None
+
+
+def _own(store: Path) -> None:
+    """Raises Unreadable for a repository that is not whole in its folder: git follows what leads out of it, to what is
+    somebody else's, and waits for what never ends."""
+    alternates, shared = store / "objects" / "info" / "alternates", store / "commondir"
+    if os.path.lexists(shared) or os.path.lexists(alternates):
+        raise Unreadable(
+            "it goes on in another repository. Clone it anew, without --shared or --reference"
+        )
+    top = [store / name for name in READ_OF_A_STORE]
+    folders = [path for path in top if os.path.isdir(path) and not os.path.islink(path)]
+    for path in [*top, *(found for folder in folders for found in _entries(folder))]:
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise Unreadable(f"git cannot read it: {error.strerror}") from error
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise Unreadable(
+                f"{shown(str(path.relative_to(store)))} of its .git is no plain file. Clone it anew"
+            )
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """All that lies below a folder; no link is followed."""
+    for place, folders, names in os.walk(folder):
+        yield from (Path(place, name) for name in (*folders, *names))
 
 
 def ask(store: Path, *words: str, given: bytes = b"") -> bytes:
@@ -376,6 +421,12 @@ def _clone(address: str, place: Path, running: set[subprocess.Popen[bytes]]) -> 
         raise UsageError("git is not installed here: install it, or clone elsewhere")
     command = ["git", *_settings(), "clone", "--quiet", "--bare", "--template=", "--no-tags"]
     if address.startswith("file:"):
+        try:
+            here = _store(Path(url2pathname(urlsplit(address).path)))
+            if here is not None:
+                _own(here)
+        except (Unreadable, ValueError) as error:
+            return f"could not be cloned: {error}"
         # It is read by a git of its own, which hears of no settings of ours in another way.
         command += [f"--upload-pack={shlex.join(UPLOADING)}"]
     command += [f"--depth={DEPTH}", "--no-single-branch", "--", address]
@@ -397,8 +448,10 @@ def _clone(address: str, place: Path, running: set[subprocess.Popen[bytes]]) -> 
                     running.discard(ran)
             if ran.returncode:
                 return f"could not be cloned: {_reason(said)}"
-            shutil.rmtree(place, ignore_errors=True)
-            os.replace(folder / "clone", place)
+            with locked(place.parent):
+                if os.path.lexists(place):
+                    os.replace(place, folder / "before")
+                os.replace(folder / "clone", place)
     except subprocess.TimeoutExpired:
         return f"could not be cloned in {CLONE_SECONDS / 60:g} min"
     except OSError as error:

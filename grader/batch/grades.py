@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 import msgspec
 
 from grader.batch.book import GRADED, HELD, NOT_GRADABLE, WAITING
 from grader.batch.model import Row, Student
 from grader.batch.roster import Roster
+from grader.terms import rounded
 
 MISSING = "missing"
-CENT = Decimal("0.01")
 
 
 class Grade(msgspec.Struct, frozen=True):
@@ -79,12 +79,6 @@ def score(row: Row | None) -> Decimal | None:
     if row is None or row.report is None or row.report.score is None:
         return None
     return rounded(row.standing.score if row.standing else row.report.score)
-
-
-def rounded(value: float) -> Decimal:
-    """To two decimals, a half up; the dust of binary fractions is no reason to round down."""
-    exact = Decimal(repr(round(value, 6))).quantize(CENT, ROUND_HALF_UP)
-    return exact.quantize(Decimal(1)) if exact == exact.to_integral() else exact.normalize()
 
 
 def tasks(rows: Iterable[Row]) -> dict[str, float]:

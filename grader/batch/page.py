@@ -25,6 +25,7 @@ from grader.batch.model import Row
 from grader.model import Outcome, Verdict
 from grader.report.outline import MISMATCHES, WORDS
 from grader.report.text import count, cut, duration, one_line, points, sentence, visible
+from grader.terms import rounded
 
 COLUMNS = 10  # of the distribution
 MOST = 8  # checks that are told before the rest is folded
@@ -112,8 +113,8 @@ def render(
             lines=lines,
             tasks=tasks,
             best=best,
-            median=_rounded(statistics.median(scores)) if scores else None,
-            mean=_rounded(statistics.fmean(scores)) if scores else None,
+            median=rounded(statistics.median(scores)) if scores else None,
+            mean=rounded(statistics.fmean(scores)) if scores else None,
             states={state: states[state] for state in KINDS if states[state]},
             sections=sorted({line.grade.student.section for line in lines} - {""}),
             columns=distribution(scores, float(best or 0)),
@@ -245,10 +246,6 @@ def _urgency(line: Line) -> tuple[int, str, str]:
         (FIRST.index(state) for state in line.states if state in FIRST), default=len(FIRST)
     )
     return (urgent, line.name.casefold(), line.grade.student.id)
-
-
-def _rounded(value: float) -> Decimal:
-    return of.rounded(value)
 
 
 def digest(text: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from grader.batch.lms import named
-from grader.batch.model import Class, HandIn, Student
+from grader.batch.model import Class, HandIn, Row, Student
 from grader.batch.names import shown
 from grader.errors import UsageError
 
@@ -239,6 +239,17 @@ def joined(found: Class, roster: Roster) -> Class:
     warnings += _unordered(hand_ins)
     absent = tuple(e.student for e in roster.entries if e.student.id not in seen)
     return Class(found.kind, found.detail, tuple(hand_ins), absent, tuple(dict.fromkeys(warnings)))
+
+
+def enrolled(rows: Sequence[Row], roster: Roster) -> tuple[list[Row], tuple[str, ...]]:
+    """The rows of one module with the roster's students, and a sentence on each of whom it knows nothing."""
+    bare = msgspec.structs.replace(roster, warnings=())
+    found = joined(Class("", "", tuple(row.hand_in for row in rows)), bare)
+    joined_rows = [
+        msgspec.structs.replace(row, hand_in=hand_in)
+        for row, hand_in in zip(rows, found.hand_ins, strict=True)
+    ]
+    return joined_rows, found.warnings
 
 
 def _unordered(hand_ins: Sequence[HandIn]) -> list[str]:

@@ -27,12 +27,14 @@ from grader.batch.book import Book, of_hand_in
 from grader.batch.model import HandIn, Row
 from grader.batch.names import file_name
 from grader.batch.process import JOB_MB, JobProcess, Lost, free_memory, hung, short_of_memory
+from grader.batch.roster import Roster, enrolled
 from grader.batch.standing import settled
 from grader.course import Course
 from grader.errors import GraderError, OutputFault, UsageError
 from grader.model import Limits, Report
 from grader.report import VIEWS
 from grader.report.json import from_json, to_json
+from grader.sandbox import LEVELS, level
 from grader.terms import Standing, Terms
 
 POLL_SECONDS = 1.0
@@ -148,11 +150,15 @@ class Reports:
     terms.
 
     Late days and attempts tie a student's hand-ins together, so that one more may change the reports of others.
+    people: who is who, also in what was graded without the roster.
     """
 
-    def __init__(self, folder: Path, terms: Terms, rows: Sequence[Row]) -> None:
+    def __init__(
+        self, folder: Path, terms: Terms, rows: Sequence[Row], people: Roster | None = None
+    ) -> None:
         self.folder = folder
         self.terms = terms
+        self.people = people
         self.has_terms = terms != Terms()
         self.rows: dict[tuple[str, str], Row] = {}
         # Where each student's hand-ins are among them: a class is looked through once, not once for each of it.
@@ -228,6 +234,14 @@ def run(
     return batch.dealt
 
 
+def protected(report: Report | None, course: Course) -> Report | None:
+    """The report, unless it was made in a box below the level that the course requires by now."""
+    if report is None:
+        return None
+    reached = LEVELS.index(level(report.provenance.walls))
+    return report if reached >= LEVELS.index(course.settings.isolation.require) else None
+
+
 def setup_of(course: Course, ready: bank.Module, options: Options) -> bytes:
     """What a job of a batch must know, as it is sent."""
     return msgspec.json.encode(
@@ -273,6 +287,7 @@ class _Batch:
         seats: Seats | None,
     ) -> None:
         self.module = ready.assignment.name
+        self.course = course
         self.seats = seats or Here(options.jobs, ready.assignment.limits.memory_mb)
         self.book, self.reports, self.options, self.watcher = book, reports, options, watcher
         self.setup, self.frame = setup_of(course, ready, options), bank.as_frame(ready)
@@ -380,11 +395,12 @@ class _Batch:
             others.append(hand_in)
             return
         fresh = self.options.force and key not in self.own
-        report = None if fresh else self.book.known(key)
+        report = None if fresh else protected(self.book.known(key), self.course)
         if report is None:
             seat.key = key
             self.waiting.setdefault(key, [])
-            before = None if self.options.force else self.book.latest(self.module, reply.submission)
+            latest = self.book.latest(self.module, reply.submission)
+            before = None if self.options.force else protected(latest, self.course)
             seat.grade(self.options.patience, to_json(before) if before else b"")
         else:
             seat.hand_in = None
@@ -449,11 +465,16 @@ class _Batch:
         self.watcher.done(done)
 
 
-def rows_of(book: Book) -> list[Row]:
-    """All rows of all modules, which share late days, also of one that the course has no more. What another batch writes
-    after that, `bring_up_to_date` reads."""
+def rows_of(book: Book, people: Roster | None = None) -> list[Row]:
+    """All rows of all modules, which share late days, also of one that the course has no more, with the roster's
+    students. What another batch writes after that, `bring_up_to_date` reads."""
     book.written_elsewhere()
-    return [row for module in book.modules() for row in book.rows(module)]
+    return [row for module in book.modules() for row in _rows(book, module, people)]
+
+
+def _rows(book: Book, module: str, people: Roster | None) -> list[Row]:
+    rows = book.rows(module)
+    return rows if people is None else enrolled(rows, people)[0]
 
 
 def bring_up_to_date(reports: Reports, course: Course, book: Book, module: str) -> None:
@@ -461,10 +482,10 @@ def bring_up_to_date(reports: Reports, course: Course, book: Book, module: str) 
     modules together. Of `module` also those that are not there."""
     if reports.has_terms and book.written_elsewhere():
         for name in book.modules():
-            for row in book.rows(name):
+            for row in _rows(book, name, reports.people):
                 reports.hold(row)
     for name in course.settings.modules:
-        for row in book.rows(name):
+        for row in _rows(book, name, reports.people):
             path = reports.folder / name / f"{file_name(row.hand_in.id)}.json"
             if row.report is None or (name != module and not path.is_file()):
                 continue

@@ -37,10 +37,10 @@ PLACES = ("", "clones", "git/*", "canvas/*", "moodle/*")
 def passing(parent: Path) -> Iterator[Path]:
     """A folder below `parent`, which is made, for what is to be named when it is whole. It goes away in the end."""
     parent.mkdir(parents=True, exist_ok=True)
-    with _locked(parent, shared=True):  # nobody sweeps it up before it is locked
+    with locked(parent, shared=True):  # nobody sweeps it up before it is locked
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=MARK))
         lock = contextlib.ExitStack()
-        lock.enter_context(_locked(folder))
+        lock.enter_context(locked(folder))
     with lock:
         try:
             yield folder
@@ -54,9 +54,9 @@ def swept(scratch: Path) -> None:
         return
     for place in PLACES:
         for parent in scratch.glob(place) if place else [scratch]:
-            with contextlib.suppress(OSError), _locked(parent, wait=False):
+            with contextlib.suppress(OSError), locked(parent, wait=False):
                 for folder in parent.glob(f"{MARK}*"):
-                    with contextlib.suppress(OSError), _locked(folder, wait=False):
+                    with contextlib.suppress(OSError), locked(folder, wait=False):
                         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -75,7 +75,7 @@ def swept_files(out: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
+def locked(folder: Path, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
     """Holds a folder's lock, which is gone with this process. Raises OSError where it does not wait for who has it."""
     if fcntl is None:
         yield

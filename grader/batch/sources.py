@@ -41,7 +41,8 @@ def read(
     to; scratch: a folder of ours for what has to be unpacked or fetched, made when it is needed; deadline: of
     repositories, as ISO 8601 with an offset; progress: who is told what takes long. Raises UsageError where there is nothing that could be a source.
     """
-    place = path.absolute()
+    # The same place has one name, wherever the command is given.
+    place = path.resolve() if ".." in path.parts else path.absolute()
     if not place.exists():
         raise UsageError(f"{path}: there is no such folder or file. Name a folder of submissions")
     try:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from grader.batch.entries import DAMAGED, IGNORED, Source, too_large
-from grader.batch.lms import MOODLE
+from grader.batch.lms import MOODLE, named
 from grader.batch.names import file_name, slug, stem
 from grader.batch.scratch import filled
 from grader.errors import UsageError
@@ -76,9 +76,13 @@ def _extract(archive: Path, opened: zipfile.ZipFile, target: Path) -> dict[str, 
         if member.flag_bits & ENCRYPTED:
             raise UsageError(f"{archive}: this zip is encrypted. Unpack it, and name the folder")
         place = _place(_name(member))
-        if place is None or member.is_dir():
+        if place is None:
             continue
         path = target / place
+        if member.is_dir():  # of who handed nothing in, it may hold nothing
+            with contextlib.suppress(FileExistsError, NotADirectoryError):
+                path.mkdir(parents=True, exist_ok=True)
+            continue
         if stat.S_ISLNK(member.external_attr >> 16):
             refused[str(place)] = "it is a symbolic link"
             continue
@@ -150,5 +154,6 @@ def _root(target: Path) -> Path:
     if len(names) != 1 or not names[0].is_dir() or MOODLE.fullmatch(names[0].name):
         return target
     below = list(names[0].iterdir())
-    # One folder with code in it is a class of one, and no folder around a class.
-    return target if any(path.suffix == ".py" for path in below) else names[0]
+    # One folder with code in it is a class of one, and no folder around a class, unless Canvas or Moodle named the code.
+    code = [path for path in below if path.suffix == ".py"]
+    return target if any(named(path.name) is None for path in code) else names[0]

@@ -207,10 +207,10 @@ def batch(
         if not preview and (aside / "gradebook.sqlite").is_file():
             book.adopt(aside / "gradebook.sqlite")
         swept_files(place)
-        reports = run.Reports(place / "reports", terms, run.rows_of(book))
+        people = roster.read(roster_csv) if roster_csv else None
+        reports = run.Reports(place / "reports", terms, run.rows_of(book, people), people)
         had = {name for (of, name), row in reports.rows.items() if of == module and row.report}
         dealt: list[Done] = []
-        people = roster.read(roster_csv) if roster_csv else None
         for line in other_people(
             found, [row for row in reports.rows.values() if row.module == module], people
         ):
@@ -221,12 +221,12 @@ def batch(
             with display(len(hand_ins), module, where(options, joined), color) as screen:
                 screen.tell = dealt.append
                 run.run(course, ready, hand_ins, book, reports, options, screen, joined)
+            reports.people = roster.read(roster_csv) if roster_csv else None
             run.bring_up_to_date(reports, course, book, module)
             came = summary.summary(module, dealt[first:], time.monotonic() - start)
-            rows = counted(book, module, course.root, raw=False)
-            people = roster.read(roster_csv) if roster_csv else None
+            rows = counted(book, module, course.root, raw=False, roster=reports.people, told=True)
             page = str(place / "index.html")
-            write_page(rows, module, people, place, page, summary.pace(came))
+            write_page(rows, module, reports.people, place, page, summary.pace(came))
             return came
 
         seen = {hand_in.id: marks(hand_in) for hand_in in found.hand_ins} if watch else {}
@@ -268,7 +268,7 @@ def batch(
                     str(place / "index.html"),
                 ]
                 put(json_of(came, one_line=watch) if as_json else "\n".join(lines))
-                shutil.rmtree(aside, ignore_errors=True)
+                forget(aside, module)
             if watch:
 
                 def tell(done: Done) -> None:
@@ -292,6 +292,13 @@ def batch(
         raise SystemExit(4)
     if fail_under is not None and any(below(done, fail_under) for done in dealt):
         raise SystemExit(1)
+
+
+def forget(aside: Path, module: str) -> None:
+    """Removes the preview of a module, whose gradings were taken over. Another module's stays for who asked for it."""
+    own = aside / "reports" / module
+    others = [path for path in aside.glob("reports/*") if path != own]
+    shutil.rmtree(own if others else aside, ignore_errors=True)
 
 
 def join(address: str, jobs: int | None) -> Cluster:
@@ -395,6 +402,7 @@ def planned(
     """What a batch would do with each hand-in: its id, what, and why it cannot be graded. Takes each one in, and runs
     nothing of it."""
     from grader.batch.job import take_in
+    from grader.batch.run import protected
     from grader.cli.gradebook import opened
 
     plan = []
@@ -416,7 +424,7 @@ def planned(
             key = said.text
             if key in graded:
                 plan.append((hand_in.id, "the same as another", ""))
-            elif book is not None and not force and book.known(key) is not None:
+            elif book is not None and not force and protected(book.known(key), course):
                 plan.append((hand_in.id, "known already", ""))
             else:
                 graded.add(key)
@@ -628,6 +636,7 @@ def landed(done: Done, standing: Standing | None, *, as_json: bool) -> str:
     without any."""
     from grader.batch import run
     from grader.batch.names import shown
+    from grader.report.text import points
 
     report = done.report
     if as_json:
@@ -643,11 +652,11 @@ def landed(done: Done, standing: Standing | None, *, as_json: bool) -> str:
         return json.dumps(about)
     if done.kind in (run.NOW, run.KNOWN) and report is not None:
         counts = (
-            f", of which {standing.score:g} count"
+            f", of which {points(standing.score)} count"
             if standing and standing.score != report.score
             else ""
         )
-        return f"{done.hand_in.id}: {report.score:g}/{report.max_score:g}{counts}"
+        return f"{done.hand_in.id}: {points(report.score)}/{points(report.max_score)}{counts}"
     return f"{done.hand_in.id}: {done.kind}: {shown(done.problem)}"
 
 

@@ -177,8 +177,10 @@ class Progress:
 def show_report(report: Report, *, quiet: bool, verbose: bool, color: str) -> None:
     """Prints the report for a person."""
     if quiet:
-        score = "held" if report.score is None else f"{report.score:g}"
-        put(f"{report.module} {score}/{report.max_score:g}")
+        from grader.report.text import points
+
+        score = "held" if report.score is None else points(report.score)
+        put(f"{report.module} {score}/{points(report.max_score)}")
         return
     from grader.report.terminal import render
 

@@ -119,7 +119,7 @@ def export(
     roster = _roster(roster_csv)
     with opened(book) as kept:
         module = chosen(kept, module)
-        rows = counted(kept, module, course_dir, raw=raw)
+        rows = counted(kept, module, course_dir, raw=raw, roster=roster)
     _note_uneven(rows)
     if feedback is not None:
         seen = None if full else shown_at(at, module, course_dir)
@@ -128,7 +128,7 @@ def export(
         theirs = roster is not None and roster.numbers == name
         ids = frozenset(e.student.id for e in roster.entries) if roster and theirs else frozenset()
         wanted = Wanted(module, column, ids)
-        made = EXPORTS[name](grades(enrolled(rows, roster), roster), wanted)
+        made = EXPORTS[name](grades(rows, roster), wanted)
         write_view(("\ufeff" if bom else "") + made, output or "-")
 
 
@@ -208,7 +208,7 @@ def page(
     roster = _roster(roster_csv)
     with opened(book) as kept:
         module = chosen(kept, module)
-        rows = enrolled(counted(kept, module, course_dir, raw=raw), roster)
+        rows = counted(kept, module, course_dir, raw=raw, roster=roster)
         _note_uneven(rows)
         beside = kept.path.parent
     to = output or str(beside / "index.html")
@@ -354,16 +354,35 @@ def chosen(kept: Book, module: str | None) -> str:
     return module
 
 
-def counted(kept: Book, module: str, course_dir: Path | None, *, raw: bool) -> list[Row]:
-    """The module's rows, each with what counts under the terms of the course, unless `raw`.
+def counted(
+    kept: Book,
+    module: str,
+    course_dir: Path | None,
+    *,
+    raw: bool,
+    roster: Roster | None = None,
+    told: bool = False,
+) -> list[Row]:
+    """The module's rows with the roster's students, each with what counts under the terms of the course, unless `raw`.
 
-    A gradebook may be read where its course is not: then nothing is applied, and that is said.
+    A gradebook may be read where its course is not: then nothing is applied, and that is said. told: whether it was
+    said already who is not in the roster.
     """
+    from grader.batch.roster import enrolled
     from grader.batch.standing import settled
     from grader.course import find_course, load_terms
 
+    def rows(name: str) -> list[Row]:
+        found = kept.rows(name)
+        if roster is None:
+            return found
+        found, warnings = enrolled(found, roster)
+        for line in warnings if name == module and not told else ():
+            click.echo(f"note: {line}", err=True)
+        return found
+
     if raw:
-        return kept.rows(module)
+        return rows(module)
     try:
         course = find_course(Path.cwd(), course_dir)
     except UsageError:
@@ -372,10 +391,10 @@ def counted(kept: Book, module: str, course_dir: Path | None, *, raw: bool) -> l
         click.echo(
             "note: no course is here, so no terms are applied. Name it with --course", err=True
         )
-        return kept.rows(module)
-    # Late days are shared by all modules.
-    rows = [row for name in kept.modules() for row in kept.rows(name)]
-    return [row for row in settled(rows, load_terms(course)) if row.module == module]
+        return rows(module)
+    # Late days are shared by all modules, and what is agreed with somebody stands under the roster's id.
+    everything = [row for name in kept.modules() for row in rows(name)]
+    return [row for row in settled(everything, load_terms(course)) if row.module == module]
 
 
 def _roster(path: Path | None) -> Roster | None:
@@ -394,27 +413,6 @@ def _note_uneven(rows: list[Row]) -> None:
 
     if said := uneven(rows):
         click.echo(f"note: {said}", err=True)
-
-
-def enrolled(rows: list[Row], roster: Roster | None) -> list[Row]:
-    """The rows with the roster's students, and a note on who is not in it."""
-    import msgspec
-
-    from grader.batch.model import Class
-    from grader.batch.roster import joined
-
-    if roster is None:
-        return rows
-    found = joined(
-        Class("", "", tuple(row.hand_in for row in rows)),
-        msgspec.structs.replace(roster, warnings=()),
-    )
-    for line in found.warnings:
-        click.echo(f"note: {line}", err=True)
-    return [
-        msgspec.structs.replace(row, hand_in=hand_in)
-        for row, hand_in in zip(rows, found.hand_ins, strict=True)
-    ]
 
 
 COMMANDS = (export, diff, page)

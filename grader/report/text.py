@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from grader.terms import rounded
+
 # Cc control, Cf format (bidi overrides, zero widths, soft hyphens, tags), Cs lone surrogates,
 # Zl and Zp line breaks that only some programs break at.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -63,8 +65,7 @@ def points(value: float | None) -> str:
     """A number of points with at most two decimals; a dash while there is none."""
     if value is None:
         return "–"
-    written = f"{value:.2f}"
-    return written.rstrip("0").rstrip(".")
+    return str(rounded(value))
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

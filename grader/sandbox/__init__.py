@@ -13,6 +13,9 @@ from grader.model import Limits, Wall
 
 LEVELS = ("none", "files", "contained")
 
+# What `ending` says of a process that may have been killed by somebody else, such as a machine without memory.
+KILLED, OUT_OF_MEMORY = "killed by SIGKILL", "killed for memory"
+
 
 def level(walls: Iterable[Wall]) -> str:
     """How much a box with these walls keeps in, from what was seen to hold in it.

@@ -28,7 +28,7 @@ from typing import IO, Any
 import grader
 from grader.errors import SandboxLost
 from grader.model import Limits, Wall
-from grader.sandbox import Usage, cgroup
+from grader.sandbox import OUT_OF_MEMORY, Usage, cgroup
 from grader.sandbox.scratch import remove
 from grader.sandbox.spares import Spares
 
@@ -54,7 +54,6 @@ CANARIES = ("/etc/passwd", "/etc/hosts", "/etc/group")  # anybody may read them,
 KEEPS_FILES = ("other uid", "mount ns", "landlock")
 OUT_OF_REACH = "course out of reach"  # as grader.box.walls says it
 ZYGOTE_GONE = "the zygote is gone"
-OUT_OF_MEMORY = "killed for memory"
 ADVICE = "run `grade doctor` to see what this machine offers"
 
 # Neither `site` nor a .pth file nor sitecustomize runs, and of our own package only `box` can be found.

@@ -21,7 +21,7 @@ from grader.box.modes import UNCOMPILED
 from grader.box.wire import WireError, clean
 from grader.errors import SandboxLost
 from grader.model import Assignment, Raised, Submission
-from grader.sandbox import BoxProcess, Sandbox, Usage
+from grader.sandbox import KILLED, OUT_OF_MEMORY, BoxProcess, Sandbox, Usage
 
 TICK = 0.02
 GRACE_SECONDS = 1.0
@@ -152,8 +152,15 @@ class Session:
         if self.opened is not None and (
             self.process is not None or self.opened.end is not End.DONE
         ):
-            # An import that hangs or ends the process does so each time: once is enough.
+            # An import that hangs or ends the process does so each time.
             return self.opened
+        found = self._opened()
+        if _by_another(found.end, found.detail):
+            found = self._opened()
+        self.opened_in[self.mode] = found
+        return found
+
+    def _opened(self) -> Opened:
         limits = self.assignment.limits
         self.close()
         self.process = self.sandbox.start(limits)
@@ -171,12 +178,10 @@ class Session:
             "output_bytes": limits.output_mb << 20,
         }
         try:
-            found = read_opened(self._exchange(message, limits.import_seconds)[-1])
+            return read_opened(self._exchange(message, limits.import_seconds)[-1])
         except _Ended as ended:
             self.close()
-            found = Opened({}, (), ended.end, ended.detail)
-        self.opened_in[self.mode] = found
-        return found
+            return Opened({}, (), ended.end, ended.detail)
 
     def ask(
         self, question: str, given: dict[str, Any], cases: Sequence[bytes], *, seconds: float
@@ -189,7 +194,8 @@ class Session:
         """
         used = self.process is not None and self.served
         reply = self._asked(question, given, cases, seconds)
-        if used and reply.end not in (End.DONE, End.TIMED_OUT):
+        left_behind = used and reply.end not in (End.DONE, End.TIMED_OUT)
+        if left_behind or _by_another(reply.end, reply.detail):
             # A thread or a message that an earlier question left behind must not cost this one.
             reply = self._asked(question, given, cases, seconds)
         return reply
@@ -461,6 +467,11 @@ def as_watched(told: dict[str, Any], ask: Ask) -> Watched:
 
 def _count(number: Any) -> int:
     return min(max(int(number), 0), 10**6)
+
+
+def _by_another(end: End, detail: str) -> bool:
+    """Whether a worker may have been killed by somebody else, which must not cost its student anything."""
+    return end is End.CRASHED and detail in (KILLED, OUT_OF_MEMORY)
 
 
 def is_int(value: Any, wanted: int) -> bool:

@@ -32,6 +32,7 @@ def test_a_folder_of_any_names_has_distinct_ids(tmp_path: Path) -> None:
     assert all(i.isprintable() and file_name(i) == i and i != "con" for i in ids)
     assert [h.id for h in found if h.problem] == ["empty"]
     assert [h.id for h in sources.read(tmp_path).hand_ins] == ids
+    assert sources.read(tmp_path / "ada" / "..").hand_ins == found
 
 
 def test_names_that_are_composed_differently_are_told_apart() -> None:

@@ -23,12 +23,13 @@ from grader.batch import book
 from grader.batch.diff import compare
 from grader.batch.exports import EXPORTS, Wanted
 from grader.batch.feedback import feedback
-from grader.batch.grades import grades, rounded, score
+from grader.batch.grades import grades, score
 from grader.batch.model import HandIn, Row, Student
 from grader.cli import cli
 from grader.errors import UsageError
 from grader.model import Outcome, Visibility
-from grader.terms import Line, Standing
+from grader.report.text import points
+from grader.terms import Line, Standing, rounded
 from tests.batch.gradebooks import ADA, EMMY, MODULE, filled
 
 
@@ -220,6 +221,17 @@ def test_jsonl_tells_the_checks(tmp_path: Path) -> None:
     assert told["flag"]["flags"]
 
 
+def test_csv_and_jsonl_tell_the_same_points() -> None:
+    task = msgspec.structs.replace(full_marks().tasks[0], score=6.0625, max_score=6.0625)
+    whole = msgspec.structs.replace(full_marks(), score=53.125, max_score=53.125, tasks=(task,))
+    found = grades([Row("m", HandIn("a", (Student("a"),), "/a"), whole)])
+    (line,) = lines(EXPORTS["csv"](found, Wanted("m")))
+    told = json.loads(EXPORTS["jsonl"](found, Wanted("m")))
+    for name in ("score", "max_score", "raw_score"):
+        assert float(line[name]) == told[name] == 53.13
+    assert float(line[f"task {task.id}"]) == told["tasks"][task.id] == 6.06
+
+
 def test_junit_adds_up(tmp_path: Path) -> None:
     root = ET.fromstring(made(filled(tmp_path), "--as", "junit"))
     cases = list(root.iter("testcase"))
@@ -244,10 +256,11 @@ def test_a_mark_for_excel_is_written_only_where_it_is_asked_for(tmp_path: Path) 
         (0.1 + 0.2, "0.3"),
         (1 / 3, "0.33"),
         (32.045 - 1e-12, "32.05"),
+        (53.125, "53.13"),
     ],
 )
-def test_points_are_rounded_as_people_do(value: float, said: str) -> None:
-    assert str(rounded(value)) == said
+def test_points_are_rounded_as_people_do_and_the_same_everywhere(value: float, said: str) -> None:
+    assert str(rounded(value)) == points(value) == said
 
 
 def test_a_gradebook_that_is_not_there_is_not_made(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from engine.courses import CHECKS, COURSE, FILES, REFERENCE, dedented, make_course, write
 
 from grader.batch.book import Book
+from grader.cli.batch import forget
 from grader.report.json import from_json
 
 RIGHT = dedented(REFERENCE)
@@ -94,6 +95,16 @@ def test_what_a_preview_found_counts_without_being_asked_again(course: Course) -
     assert (told["graded"], told["known"]) == (0, 3)
     assert course.scores() == {"ada": 40, "emmy": 10, "kurt": 32}
     assert not (course.out / "preview").exists()
+
+
+def test_a_preview_stays_while_another_module_is_graded(tmp_path: Path) -> None:
+    for module in ("sums", "products"):
+        write(tmp_path, {f"reports/{module}/ada.html": "", "gradebook.sqlite": ""})
+    forget(tmp_path, "sums")
+    assert [path.name for path in tmp_path.glob("reports/*")] == ["products"]
+    assert (tmp_path / "gradebook.sqlite").is_file()
+    forget(tmp_path, "products")
+    assert not tmp_path.exists()
 
 
 def test_only_the_mended_check_is_asked(course: Course) -> None:

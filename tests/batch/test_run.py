@@ -297,6 +297,24 @@ def test_the_terms_of_the_course_are_applied(tmp_path: Path) -> None:
     assert "not in this source, and kept as graded before: ada" in ran.stderr
 
 
+def test_what_was_graded_in_a_weaker_box_than_the_course_requires_is_not_known(
+    tmp_path: Path,
+) -> None:
+    root = make_course(tmp_path / "course").root
+    write(tmp_path / "class", {"ada/work.py": REFERENCE})
+    line = [sys.executable, "-m", "grader", "batch", "sums", str(tmp_path / "class")]
+    line += ["--out", str(tmp_path / "out"), "--course", str(root)]
+    environment = {**os.environ, "GRADE_CACHE": str(tmp_path / "banks")}
+    ran = subprocess.run(line, capture_output=True, text=True, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    stricter = COURSE.replace("sandbox: process", "sandbox: process, require: files")
+    (root / "grader.yaml").write_text(dedented(stricter))
+    plan = subprocess.run([*line, "--dry-run"], capture_output=True, text=True, env=environment)
+    assert "1 of 1 would be graded" in plan.stdout
+    ran = subprocess.run(line, capture_output=True, text=True, env=environment)
+    assert (ran.returncode, "asks for 'files'" in ran.stderr) == (2, True)
+
+
 def test_an_error_takes_the_place_of_a_summary_as_json(handed_in: Path, tmp_path: Path) -> None:
     for wrong in (["--resume"], ["--jobs", "many"]):
         ran = graded(handed_in, tmp_path / "out", *wrong, "--json")

@@ -8,13 +8,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawn import PROJECT
 
 from grader.batch import git as of_git
 from grader.batch import sources
+from grader.batch.model import Class
 from grader.errors import UsageError
 
 pytestmark = pytest.mark.skipif(
@@ -183,6 +186,37 @@ def test_a_git_that_points_elsewhere_is_no_repository(tmp_path: Path) -> None:
     assert "no git repository" in found.hand_ins[0].problem
 
 
+OUT_OF_IT = {
+    "another's objects": lambda own, other: (own / "objects/info/alternates").write_text(
+        f"{other}/objects\n"
+    ),
+    "a common folder": lambda own, other: (own / "commondir").write_text(f"{other}\n"),
+    "a link to another's objects": lambda own, other: (own / "objects" / "zz").symlink_to(
+        other / "objects"
+    ),
+    "a pipe that nobody writes": lambda own, other: os.mkfifo(own / "packed-refs"),
+}
+
+
+@pytest.mark.parametrize("way", OUT_OF_IT)
+@pytest.mark.parametrize("listed", [False, True], ids=["in a folder", "by its address"])
+def test_a_repository_that_leads_out_of_itself_is_not_read(
+    tmp_path: Path, way: str, listed: bool
+) -> None:
+    other = repository(tmp_path / "in" / "emmy", "hers") / ".git"
+    own = repository(tmp_path / "in" / "ada", "given") / ".git"
+    (own / "refs" / "heads" / "main").write_text((other / "refs" / "heads" / "main").read_text())
+    OUT_OF_IT[way](own, other)
+    source = tmp_path / "in"
+    if listed:
+        (source := tmp_path / "class.txt").write_text(
+            f"file://{tmp_path}/in/ada\nfile://{tmp_path}/in/emmy\n"
+        )
+    ada, emmy = sources.read(source, scratch=tmp_path / "scratch").hand_ins
+    assert "Clone it anew" in ada.problem
+    assert not emmy.problem
+
+
 def test_clones_are_graded_as_they_lie_where_nothing_may_be_written(tmp_path: Path) -> None:
     repository(tmp_path / "in" / "ada", "mine")
     found = sources.read(tmp_path / "in")
@@ -338,6 +372,29 @@ def test_an_address_that_does_not_answer_any_more_costs_nobody_what_was_graded(
     (tmp_path / "class.txt").write_text(f"file://{tmp_path}/other/ada")
     (other,) = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch").hand_ins
     assert "could not be cloned" in other.problem
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nothing is locked there")
+def test_a_clone_stays_in_its_place_while_another_batch_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"file://{repository(tmp_path / 'ada', 'mine')}"
+    (tmp_path / "class.txt").write_text(address)
+    place = tmp_path / "scratch" / "clones" / "ada"
+    read, told = of_git._class, []
+    other = threading.Thread(target=lambda: told.append(of_git._clone(address, place, set())))
+
+    def read_while_another_clones(*about: Any) -> Class:
+        before = place.stat().st_ino
+        other.start()
+        other.join(0.5)
+        assert (place.stat().st_ino, told) == (before, [])
+        return read(*about)
+
+    monkeypatch.setattr(of_git, "_class", read_while_another_clones)
+    (hand_in,) = sources.read(tmp_path / "class.txt", scratch=tmp_path / "scratch").hand_ins
+    other.join()
+    assert (hand_in.problem, told) == ("", [""])
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root has others' files")

@@ -89,12 +89,16 @@ def test_a_gradescope_export_tells_groups_times_and_attempts(tmp_path: Path) -> 
 def test_a_zip_is_unpacked_and_reads_as_its_folder(tmp_path: Path) -> None:
     folder = export(tmp_path / "assignment_1_export")
     files = {p.relative_to(tmp_path).as_posix(): p.read_bytes() for p in folder.rglob("*.*")}
+    (folder / "submission_15").mkdir()
+    files["assignment_1_export/submission_15/"] = b""
     (tmp_path / "a.zip").write_bytes(zipped(files))
     found = sources.read(tmp_path / "a.zip", scratch=tmp_path / "scratch")
     plain = sources.read(folder)
-    assert [(h.id, h.students, h.received) for h in found.hand_ins] == [
-        (h.id, h.students, h.received) for h in plain.hand_ins
+    told = [
+        [(h.id, h.students, h.received, h.problem) for h in one.hand_ins] for one in (found, plain)
     ]
+    assert told[0] == told[1]
+    assert "the folder is empty" in told[0][-1][-1]
     assert all(Path(h.path).is_relative_to(tmp_path / "scratch") for h in found.hand_ins)
     with pytest.raises(UsageError, match="unpack"):
         sources.read(tmp_path / "a.zip")
@@ -177,13 +181,14 @@ def test_a_moodle_download_in_folders(tmp_path: Path) -> None:
     assert "text" in by_student["33"].problem
 
 
-def test_a_moodle_download_without_folders(tmp_path: Path) -> None:
+@pytest.mark.parametrize("around", ["", "hand-ins/"], ids=["as it came", "zipped again"])
+def test_a_moodle_download_without_folders(tmp_path: Path, around: str) -> None:
     flat = {
         "Ada Lovelace_12_assignsubmission_file_warmup.py": b"x = 1\n",
         "Ada Lovelace_12_assignsubmission_file_more.py": b"x = 2\n",
         "Emmy Noether_13_assignsubmission_file_w.zip": zipped({"warmup.py": b""}),
     }
-    (tmp_path / "m.zip").write_bytes(zipped(flat))
+    (tmp_path / "m.zip").write_bytes(zipped({around + name: data for name, data in flat.items()}))
     found = sources.read(tmp_path / "m.zip", scratch=tmp_path / "scratch")
     ada, emmy = found.hand_ins
     assert sorted(p.name for p in Path(ada.path).iterdir()) == ["more.py", "warmup.py"]

@@ -12,8 +12,10 @@ from golden.sample_reports import buggy
 
 from grader.batch import book, run
 from grader.batch.model import Class, HandIn, Row, Student
+from grader.batch.roster import Entry, Roster
 from grader.batch.standing import settled
 from grader.cli.batch import beyond, left_behind
+from grader.cli.gradebook import counted
 from grader.course import Course
 from grader.report.json import from_json
 from grader.report.outline import standing_lines
@@ -177,6 +179,28 @@ def test_what_another_batch_wrote_meanwhile_counts_in_the_reports(
         standing = from_json(written).standing
         assert standing is not None
         assert standing.score == counts
+
+
+def test_what_was_graded_without_the_roster_shares_the_late_days_of_who_is_in_it(
+    course: Course, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = course.settings.modules[0], "later"
+    agreed = {"1": {first: (Adjustment(-1, "a fee"),)}}
+    dates = {first: Dates(DUE), second: Dates(DUE)}
+    terms = Terms(dates=dates, late=Late(percent_per_day=10, tokens=1), adjustments=agreed)
+    monkeypatch.setattr("grader.course.load_terms", lambda _: terms)
+    people = Roster((Entry(Student("1", "Ada"), ("ada",)),))
+    with book.Book(tmp_path / "gradebook.sqlite") as kept:
+        for module, who, days in ((first, "ada", 0.5), (second, "1", 1.0)):
+            one = row(module, 80, who, module=module, days=days)
+            kept.keep(module, one.hand_in, book.GRADED, key=module, report=one.report)
+        reports = run.Reports(tmp_path, terms, run.rows_of(kept, people), people)
+        for module, counts in ((first, 79), (second, 72)):
+            (one,) = counted(kept, module, course.root, raw=False, roster=people)
+            assert [student.id for student in one.hand_in.students] == ["1"]
+            for standing in (one.standing, reports.standing(module, one.hand_in)):
+                assert standing is not None
+                assert standing.score == counts
 
 
 def test_the_standings_of_a_class_take_no_time_that_grows_with_its_square() -> None:

@@ -17,8 +17,8 @@ import pytest
 from test_jail import GRADER, MODES, PROJECT, ask, gone, value
 
 from grader.model import Limits, Wall
-from grader.sandbox import cgroup
-from grader.sandbox.jail import OUT_OF_MEMORY, SCRATCH_MB, Jail
+from grader.sandbox import OUT_OF_MEMORY, cgroup
+from grader.sandbox.jail import SCRATCH_MB, Jail
 
 MIB = 1 << 20
 
@@ -172,7 +172,7 @@ def test_no_group_is_left_where_a_worker_has_bred(stand_in: str) -> None:
 
 @real
 def test_what_a_killed_grader_left_is_removed_by_the_next(stand_in: str) -> None:
-    code = GRADER.format(project=str(PROJECT), worker=stand_in, without=set())
+    code = GRADER.format(project=str(PROJECT), worker=stand_in, without=set(), first=False)
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert process.stdout is not None
     with process.stdout:

@@ -22,7 +22,7 @@ import pytest
 from grader.box import wire
 from grader.box.wire import Opaque, Raised
 from grader.model import Assignment, Limits, Submission, Task
-from grader.sandbox import Sandbox
+from grader.sandbox import KILLED, Sandbox
 from grader.sandbox.choose import docker_available
 from grader.sandbox.docker import OWNER, DockerSandbox, connect, own_labels
 from grader.sandbox.jail import Jail
@@ -221,6 +221,31 @@ def test_a_process_that_ends_is_a_value_and_gets_a_successor(box: Sandbox, how: 
             assert reply.answers == []
             assert said in reply.detail
         assert still_serves(opened)
+
+
+@pytest.mark.parametrize("when", ["while it imports", "before its first answer"])
+def test_a_worker_that_is_killed_from_outside_costs_nothing(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    start, started = box.start, []
+
+    def kill(process: Any) -> None:
+        process.kill()
+        process.ending = lambda: KILLED
+
+    def killed_once(limits: Limits) -> Any:
+        started.append(start(limits))
+        if len(started) == 1 and when == "while it imports":
+            kill(started[0])
+        return started[-1]
+
+    monkeypatch.setattr(box, "start", killed_once)
+    with session(box, "") as opened:
+        assert opened.open().end is End.DONE
+        if when == "before its first answer":
+            kill(started[0])
+        assert still_serves(opened)
+        assert len(started) == 2
 
 
 def test_answers_given_before_the_end_are_kept(box: Sandbox) -> None:
@@ -663,15 +688,6 @@ def test_close_leaves_no_process_and_no_folder_and_may_come_twice(
         assert not ours() - before
         assert [p.name for p in Path(folder).iterdir()] == []
         monkeypatch.undo()
-
-
-def test_a_process_that_was_killed_from_outside_is_a_value(box: Sandbox) -> None:
-    with session(box, "") as opened:
-        opened.open()
-        assert opened.process is not None
-        opened.process.kill()
-        assert ask(opened, "good").end is End.CRASHED
-        assert still_serves(opened)
 
 
 def test_two_sessions_at_once_do_not_mix(box: Sandbox) -> None:
