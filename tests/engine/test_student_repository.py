@@ -340,23 +340,36 @@ def test_what_earlier_files_import_of_the_student_s_own_comes_along(
         tmp_path / "sums",
         {
             "work.py": first,
-            "halves.py": "import thirds\nimport work\ndef half(x): return x / 2\n",
+            "halves.py": "import thirds\nimport work, parts.fifths\ndef half(x): return x / 2\n",
             "thirds.py": "def third(x:\n",
+            "parts/__init__.py": "from .sixths import *\n",
+            "parts/fifths.py": "from .. import top\nimport sevenths\n",
+            "parts/sixths.py": "",
+            "sevenths.py": "",
+            "top.py": "",
             "given.py": "# of another template\n",
             "unused.py": "# tried something\n",
         },
     )
     (folder / "given.py").write_text("# of the template\n")
+    not_taken = "{}: not taken: another one is here already\n"
     start = ("-m", "grader", "start", "more", "--from", str(mine))
     done = run(folder, *start)
     assert done.stdout == (
         "work.py: copied, the old one is kept as work.py.before\n"
         "halves.py: copied\n"
+        "parts/__init__.py: copied\n"
+        "parts/fifths.py: copied\n"
+        "parts/sixths.py: copied\n"
+        "sevenths.py: copied\n"
         "thirds.py: copied\n"
+        "top.py: copied\n" + not_taken.format("given.py")
     )
     assert (folder / "halves.py").read_bytes() == (mine / "halves.py").read_bytes()
     assert (folder / "given.py").read_text() == "# of the template\n"
-    assert run(folder, *start).stdout == "work.py: the same\n"
+    (mine / "thirds.py").write_text("# mended\n")
+    told = "".join(not_taken.format(name) for name in ("given.py", "thirds.py"))
+    assert run(folder, *start).stdout == f"work.py: the same\n{told}"
 
 
 def test_a_file_that_is_not_done_takes_the_place_of_none_that_is(
