@@ -129,6 +129,20 @@ def test_grade_works_in_it_and_points_rise_with_the_work(clone: Path) -> None:
     assert run(clone, "-m", "grader", "sums", "-q").stdout == "sums 40/40\n"
 
 
+def test_grade_works_in_the_folder_of_the_code_too(clone: Path) -> None:
+    """An editor's terminal opens there."""
+    folder = clone / "work" / "parts"
+    write(clone, {"work/__init__.py": MARKED, "work/parts/__init__.py": ""})
+    (clone / "work.py").unlink()
+    for place, score in ((clone, "40/40"), (clone / "work", "40/40"), (folder, "40/40")):
+        ran = run(place, "-P", "-m", "grader", "sums", "-q")
+        assert ran.stdout == f"sums {score}\n", ran.stderr
+    assert run(clone / "packs", "-P", "-m", "grader", "sums", "-q").returncode == 3
+    # What is a submission itself is graded.
+    write(folder, {"work.py": MARKED.replace("x * x", "x")})
+    assert run(folder, "-P", "-m", "grader", "sums", "-q").stdout == "sums 32/40\n"
+
+
 def test_a_notebook_in_it_is_graded_and_what_is_missing_in_it_is_named(clone: Path) -> None:
     source = (clone / "work.py").read_text()
     (clone / "work.py").unlink()
