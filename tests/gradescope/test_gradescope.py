@@ -153,6 +153,10 @@ def test_the_zip_is_what_gradescope_asks_for(built: bytes) -> None:
 
 def test_the_same_course_gives_the_same_bytes(built: bytes, tmp_path: Path) -> None:
     assert zip_of(tmp_path) == built
+    there = set(tmp_path.iterdir())
+    command = [sys.executable, "-P", "-m", "grader", "gradescope", "build", "sums", "-o", "-"]
+    assert subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE).stdout == built
+    assert set(tmp_path.iterdir()) == there
 
 
 def test_the_page_says_how_many_checks_are_asked_there(course: Course) -> None:
