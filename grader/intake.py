@@ -168,7 +168,6 @@ def read_folder(folder: Path, expects: Sequence[str], also: Sequence[str] = ()) 
         total = sum(map(len, files.values()))
     if root != folder:
         notes.append(f"{GRADED_IN}{root.relative_to(folder).as_posix()}/")
-    notes += beside_a_module([p.name for p in root.glob("*.ipynb")], files, expects)
     for name in wanted_on_disk(root, [*expects, *also]):
         path = root / name
         try:
@@ -196,6 +195,8 @@ def read_folder(folder: Path, expects: Sequence[str], also: Sequence[str] = ()) 
             raise NotGradable(f"{name}: cannot be read: {error.strerror}") from error
         _not_made(name, data)
         total = _count(files, name, data, total)
+    if notebook is None:
+        notes += beside_a_module([p.name for p in root.glob("*.ipynb")], files, expects)
     notes += absent(files, also)
     return submission(folder, files, notes, expects, os.listdir(folder))
 
@@ -250,13 +251,18 @@ def find_notebook_on_disk(folder: Path, expects: Sequence[str]) -> Path | None:
 
 
 def beside_a_module(
-    notebooks: Iterable[str], made: Iterable[str], expects: Sequence[str]
+    notebooks: Iterable[str], files: Iterable[str], expects: Sequence[str]
 ) -> list[str]:
-    """A note for each notebook that is named as the file that was graded in its place."""
+    """A note for each notebook that would be graded, were the file not there that was: the one of its name, else the
+    only one. notebooks: by their paths in the submission."""
+    level = [name for name in notebooks if "/" not in name and searched(name)]
+    alone = len(expects) == len(level) == 1
+    top = {name.split("/")[0] for name in files}
     return [
-        f"{name}.ipynb was not read, because {name}.py is there"
+        f"{notebook} was not read, because {name}{'.py' if f'{name}.py' in top else '/'} is there"
         for name in expects
-        if f"{name}.ipynb" in set(notebooks) and f"{name}.py" not in set(made)
+        for notebook in level
+        if notebook == f"{name}.ipynb" or (alone and f"{name}.py" in top)
     ]
 
 
@@ -575,6 +581,7 @@ def _from_entries(
     files: dict[str, bytes] = {}
     notes: list[str] = []
     total = 0
+    notebook = None
     if not _there(names, root, expects):
         notebook = chosen(
             [
@@ -593,9 +600,6 @@ def _from_entries(
             source, notes = to_module(notebook[len(root) :], names[notebook].read(MAX_NOTEBOOK + 1))
             total = _count(files, f"{expects[0]}.py", source, total)
     notes += [f"{GRADED_IN}{root}"] if root else []
-    notes += beside_a_module(
-        [name[len(root) :] for name in names if name.startswith(root)], files, expects
-    )
     for full, entry in names.items():
         if not full.startswith(root):
             continue
@@ -614,6 +618,9 @@ def _from_entries(
             continue
         _not_made(name, data)
         total = _count(files, name, data, total)
+    if notebook is None:
+        beside = [name[len(root) :] for name in names if name.startswith(root)]
+        notes += beside_a_module((n for n in beside if n.endswith(".ipynb")), files, expects)
     notes += absent(files, also)
     return submission(path, files, notes, expects, [name.split("/")[0] for name in names])
 

@@ -201,8 +201,11 @@ def ready(course: Course, name: str) -> Module:
         told = "the files of earlier modules are the submission's own: a pack holds no others"
         assignment = msgspec.structs.replace(assignment, left_out=(*assignment.left_out, told))
     if found.header.audience == "student":
-        shown, whole = found.header.public
-        told = f"these are the public checks, worth {shown:g} of {whole:g} points"
+        _, whole = found.header.public
+        # Checks of speed are in the pack and are not asked of it.
+        asked = {check.task for check in assignment.checks if not check.at_most_times}
+        shown = sum(t.points for t in assignment.tasks if t.id in asked and not t.extra)
+        told = f"these are the public checks, worth {round(shown, 6):g} of {whole:g} points"
         assignment = msgspec.structs.replace(assignment, left_out=(told, *assignment.left_out))
     return msgspec.structs.replace(found.module, assignment=assignment)
 

@@ -5,6 +5,7 @@ Data goes to standard output, progress and errors to standard error.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import math
@@ -240,6 +241,9 @@ def read_report(path: Path) -> Report:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    if data.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        # Windows has written it, out of what was printed.
+        data = data.decode(json.detect_encoding(data), "replace").encode()
     try:
         return from_json(data)
     except UsageError as error:

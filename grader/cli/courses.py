@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -317,7 +318,7 @@ def student_repository(
         raise UsageError("--install: say what pip is to install, such as backcheck==0.1.0")
     made = student.files(course, ready, install)
     write_files(output, made)
-    put(f"{output}: {len(made)} files. Try: cd {output} && grade {module}")
+    put(f"{output}: {len(made)} files. Try: cd {shlex.quote(str(output))} && grade {module}")
 
 
 @click.command("start", short_help="Take your files of earlier modules along to the next.")
@@ -348,8 +349,8 @@ def start(module: str, source: Path, dry_run: bool, course_dir: Path | None) -> 
         raise UsageError(f"--from {source}: {said}")
     if source.resolve() == course.root:
         raise UsageError(f"--from {source}: that is this folder. Name the one of the module before")
-    found, absent = student.carried(course, module, source)
-    for name, data in found.items():
+    found = student.carried(course, module, source)
+    for name, data in found.files.items():
         path = course.root / name
         here = path.read_bytes() if path.is_file() else None
         undone = student.lost(data, here) if here is not None else []
@@ -372,9 +373,11 @@ def start(module: str, source: Path, dry_run: bool, course_dir: Path | None) -> 
         if here != data and not dry_run:
             write_files(course.root, {name: data})
         put(f"{name}: {state}")
-    for name in absent:
+    for name in found.absent:
         put(f"{name}: not in {source}; the one here stays")
-    if not found:
+    for name in found.kept:
+        put(f"{name}: not taken: another one is here already")
+    if not found.files:
         put(f"{module} needs no file of an earlier module")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -18,7 +19,14 @@ def gradescope_() -> None:
 
 @gradescope_.command("build", short_help="Make autograder.zip for a module.")
 @click.argument("module", shell_complete=complete_module)
-@click.option("--output", "-o", type=click.Path(), default="autograder.zip", show_default=True)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(),
+    default="autograder.zip",
+    show_default=True,
+    help="The file; - for standard output.",
+)
 @click.option(
     "--minutes",
     type=Within(1, 40),
@@ -66,13 +74,17 @@ def build(
         leaderboard=leaderboard,
     )
     data = archive(course, ready, settings)
-    try:
-        write_whole(Path(output).absolute(), data)
-    except OSError as error:
-        raise OutputFault(f"{output}: cannot be written: {error.strerror}") from error
+    if output == "-":
+        sys.stdout.buffer.write(data)
+    else:
+        try:
+            write_whole(Path(output).absolute(), data)
+        except OSError as error:
+            raise OutputFault(f"{output}: cannot be written: {error.strerror}") from error
     for line in warnings(ready, settings, course.settings.earlier):
         click.echo(f"note: {line}", err=True)
-    put(f"{output}: {len(data) / 1024:.0f} KiB. Upload it as the assignment's autograder")
+    if output != "-":
+        put(f"{output}: {len(data) / 1024:.0f} KiB. Upload it as the assignment's autograder")
 
 
 @gradescope_.command("run", hidden=True)

@@ -176,7 +176,8 @@ def check_asked(course: Course, ready: Module, only: Sequence[str]) -> None:
 
 
 def find_submission(given: Path | None, course: Course, module: str) -> Path:
-    """The submission's path: as given, relative to here or to the course; this folder by default.
+    """The submission's path: as given, relative to here or to the course; this folder by default, and in a student's
+    repository the whole of it where this is a folder of the code.
 
     Raises NotGradable in the course's own folder, which holds several submissions and is none. A student's holds
     packs, and is read as a submission whatever is missing in it.
@@ -184,11 +185,16 @@ def find_submission(given: Path | None, course: Course, module: str) -> Path:
     from grader.course import load_module
     from grader.intake import holds
 
-    expects = load_module(course, module).expects
+    settings = load_module(course, module)
     if given is None:
         here = Path.cwd()
-        home = here.resolve() == course.root and course.pack(module) is None
-        if home and not holds(here, expects):
+        place = here.resolve()
+        if holds(here, settings.expects) or not place.is_relative_to(course.root):
+            return here
+        if course.pack(module) is not None:
+            top = place.relative_to(course.root).parts[:1]
+            return course.root if {*top} & {*settings.expects, *settings.also} else here
+        if place == course.root:
             raise NotGradable(
                 f"{here} is the course's own folder and holds no submission. "
                 "Name one: grade MODULE --submission DIR"

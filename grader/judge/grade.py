@@ -15,7 +15,7 @@ from grader.box.notebook import is_made, located, name_of
 from grader.errors import NotGradable
 from grader.judge import again
 from grader.judge.grading import NOT_REACHED, Grading, Opponent, Progress
-from grader.judge.hints import cell_hints, earlier_hints, import_hints, overlaid
+from grader.judge.hints import earlier_hints, hints_of, overlaid
 from grader.judge.policy import flags as flags_of
 from grader.judge.reading import Finding, read
 from grader.judge.shrink import Shrinker
@@ -97,7 +97,7 @@ def grade(
 
     def judged() -> None:
         if so_far is not None:
-            so_far(made(run.so_far(), cell_hints(graded) + import_hints(run.opened)))
+            so_far(made(run.so_far(), hints_of(graded, run.opened)))
 
     run = Grading(
         module,
@@ -115,7 +115,7 @@ def grade(
     )
     verdicts = run.run()
     refuse_a_lone_notebook(graded, module.assignment, verdicts)
-    hints = cell_hints(graded) + import_hints(run.opened)
+    hints = hints_of(graded, run.opened)
     if run.opened is not None and run.opened.refused:
         # Whatever else is said of it would be about an API that it does not have.
         hints = [f"{run.opened.refused[:1].upper()}{run.opened.refused[1:]}."]

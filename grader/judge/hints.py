@@ -20,6 +20,7 @@ from grader.sandbox.session import Opened
 # Modes without a compiler, in which files can be tried one by one.
 QUICK_MODES = (PLAIN, PYTHON)
 MAX_BLAMED = 3  # files of earlier modules that a hint names one by one
+NULL_BYTES = "cannot contain null bytes"  # as Python says it
 MAX_HINTS = 4  # faults of importing, and cells, that are told
 
 
@@ -39,6 +40,22 @@ def import_hints(opened: Opened | None) -> list[str]:
         else:
             hints.append(f"{_listed(names)} {verb}: {fault}.")
     return hints
+
+
+def hints_of(submission: Submission, opened: Opened | None) -> list[str]:
+    """What to mend first, of all that keeps code from being read or imported."""
+    no_text = [
+        name
+        for name, data in submission.files.items()
+        if name.endswith(".py") and b"\0" in data and not is_made(data)
+    ]
+    # Python names no file for one with null bytes, so its fault would be told at the lines that import it.
+    faults = [hint for hint in import_hints(opened) if not (no_text and NULL_BYTES in hint)]
+    told = [
+        f"Start at {name}:1: the file holds null bytes, as UTF-16 does. Save it as UTF-8."
+        for name in no_text[:MAX_HINTS]
+    ]
+    return told + cell_hints(submission) + faults
 
 
 def cell_hints(submission: Submission) -> list[str]:

@@ -34,9 +34,10 @@ from grader.terms import Dates, Terms, settle
 MARGIN = 60.0  # seconds of the allowed time that are left for starting, ending and the platform's own work
 SHARE = 0.5  # of the allowed time that is for grading, however short it is
 MOST_TOLD = 5  # names of checks in one line
+NO_GRADE = "The 0 is not your grade yet. Submit again, or tell your instructor."
 UNFINISHED = (
     "Grading did not finish: it ran out of time or of memory before the first check was done. "
-    "The 0 is not your grade yet. Submit again, or tell your instructor."
+    f"{NO_GRADE}"
 )
 
 WITHOUT_LATE_DAYS = (
@@ -53,6 +54,7 @@ def run(root: Path, progress: Progress) -> None:
     target = root / "results" / "results.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     written(target, told(UNFINISHED, held=True))
+    used: int | None = None
     try:
         for private in (root / "submission_metadata.json", target.parent):
             # An earlier attempt's results stand in them, what hidden checks said included.
@@ -66,6 +68,8 @@ def run(root: Path, progress: Progress) -> None:
         if kept is not None:
             written(target, kept)
             return
+        used = attempts_used(metadata)
+        written(target, told(UNFINISHED, held=True, used=used))
         graded(root, target, settings, metadata, progress)
     except NotGradable as error:
         # A command line is of no use there, and an upload is no folder.
@@ -73,15 +77,19 @@ def run(root: Path, progress: Progress) -> None:
         said = error.what if useless else str(error)
         said = said.replace(f"{root / 'submission'}: ", "")
         said = said.replace(f"{root / 'submission'}/", "")
-        written(target, told(f"This upload cannot be graded: {visible(said)}"))
+        written(target, told(f"This upload cannot be graded: {visible(said)}", used=used))
     except GraderError as error:
         written(
             target,
-            told(f"The grader is not set up rightly. Tell your instructor: {error}", held=True),
+            told(
+                f"The grader is not set up rightly. Tell your instructor: {error}",
+                held=True,
+                used=used,
+            ),
         )
     except Exception as error:
         said = f"The grader failed ({type(error).__name__}), through no fault of yours. Tell your instructor."
-        written(target, told(said, held=True))
+        written(target, told(said, held=True, used=used))
 
 
 def graded(
@@ -133,11 +141,12 @@ def graded(
         if latest:
             ended = f"Grading had to end after {allowed}: what was not reached counts as 0."
         else:
-            ended = f"Grading ended after {allowed}, before the first check was done."
+            ended = f"Grading ended after {allowed}, before the first check was done. {NO_GRADE}"
     finally:
         if box is not None:
             box.close()  # which gives back what student code has filled
-    written(target, record(latest[0]) if latest else told(ended))
+    used = attempts_used(metadata)
+    written(target, record(latest[0]) if latest else told(ended, held=True, used=used))
 
 
 def handed_in(folder: Path) -> Path:
@@ -180,15 +189,19 @@ def written(target: Path, record: dict[str, Any]) -> None:
     write_whole(target, json.dumps(record, indent=2).encode())
 
 
-def told(text: str, *, held: bool = False) -> dict[str, Any]:
-    """Results without a test: a 0 and why. held: whether it is no grade."""
-    extra = {"held": held, "complete": False}
+def told(text: str, *, held: bool = False, used: int | None = None) -> dict[str, Any]:
+    """Results without a test: a 0 and why. held: whether it is no grade; used: how many attempts were graded before,
+    which this one does not add to."""
+    extra: dict[str, Any] = {"held": held, "complete": False}
+    if used is not None:
+        extra["attempts"] = used
     return {"score": 0, "output": text, "output_format": "text", "extra_data": extra}
 
 
 def sent(report: Report, metadata: dict[str, Any], lines: list[str]) -> dict[str, Any]:
     """The results of a report, with what is told beside it first."""
     record = results(report, whole=True)
+    record["extra_data"]["attempts"] = attempts_used(metadata) + (report.score is not None)
     beside = [*lines, *since_last(report, metadata)]
     if beside:
         record["output"] = "\n".join([*beside, "", record["output"]])
@@ -292,15 +305,29 @@ def earlier(metadata: dict[str, Any]) -> list[dict[str, Any]]:
     return [told[place] for place in sorted(range(len(told)), key=known.__getitem__)]
 
 
+def attempts_used(metadata: dict[str, Any]) -> int:
+    """How many earlier submissions were graded: as the last results say, else as many as are listed. An upload that
+    held nothing to grade is none of them."""
+    before = earlier(metadata)
+    said = extra_of(before).get("attempts")
+    return said if isinstance(said, int) and 0 <= said <= len(before) else len(before)
+
+
+def extra_of(before: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the last results said for the next run; empty where there are none of ours."""
+    last = before[-1].get("results") if before else None
+    extra = last.get("extra_data") if isinstance(last, dict) else None
+    return extra if isinstance(extra, dict) else {}
+
+
 def over_limit(metadata: dict[str, Any], attempts: int) -> dict[str, Any] | None:
     """The last results once more, where no attempt is left; None where this one is graded."""
-    before = earlier(metadata)
-    if not attempts or len(before) < attempts:
+    if not attempts or attempts_used(metadata) < attempts:
         return None
+    before = earlier(metadata)
     said = f"{count(attempts, 'attempt')} may be graded, and you have used all. Your last score stands."
     last = before[-1].get("results")
-    extra = last.get("extra_data") if isinstance(last, dict) else None
-    if isinstance(extra, dict) and extra.get("held"):
+    if extra_of(before).get("held"):
         return None  # the last score is none, through no fault of the student
     if isinstance(last, dict) and understood(last):
         output = str(last.get("output", "")).removeprefix(f"{said}\n\n")

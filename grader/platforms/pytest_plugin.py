@@ -190,18 +190,18 @@ class Checks(pytest.File):
         of a module has all of those graded that were chosen. One of several processes (pytest-xdist) that may have
         been given a part of them alone grades one by one."""
         known: dict[str, Verdict | None] = self.__dict__.setdefault("_verdicts", {})
-        key = f"{item.module}/{item.check.key}"
+        key = f"{item.module_name}/{item.check.key}"
         if key not in known:
             given = getattr(self.config, "workerinput", {"checks_together": True})
             alone = not given.get("checks_together")
             chosen = [
                 other.check.key
                 for other in self.session.items
-                if isinstance(other, CheckItem) and other.module == item.module
+                if isinstance(other, CheckItem) and other.module_name == item.module_name
             ]
-            report = self.graded(item.module, [item.check.key] if alone else chosen)
+            report = self.graded(item.module_name, [item.check.key] if alone else chosen)
             known[key] = None
-            known |= {f"{item.module}/{v.task}/{v.title}": v for v in report.checks}
+            known |= {f"{item.module_name}/{v.task}/{v.title}": v for v in report.checks}
         return known[key]
 
     def graded(self, module: str, keys: list[str]) -> Report:
@@ -250,23 +250,25 @@ class TaskChecks(pytest.Collector):
 
     def __init__(self, *, module: str, checks: tuple[Check, ...], **options: Any) -> None:
         super().__init__(**options)
-        self.module = module
+        self.module_name = module
         self.checks = checks
 
     def collect(self) -> Iterable[pytest.Item]:
         """An item for each check."""
         for check in self.checks:
-            item = CheckItem.from_parent(self, name=check.title, module=self.module, check=check)
+            item = CheckItem.from_parent(
+                self, name=check.title, module=self.module_name, check=check
+            )
             item.add_marker(marker(check.task))
             yield item
 
 
 class CheckItem(pytest.Item):
-    """One check of a module."""
+    """One check of a module. It has no `module`: other plugins take that for the Python module of a test."""
 
     def __init__(self, *, module: str, check: Check, **options: Any) -> None:
         super().__init__(**options)
-        self.module = module
+        self.module_name = module
         self.check = check
 
     def runtest(self) -> None:
@@ -299,4 +301,4 @@ class CheckItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """The check's file, no line, and its name."""
-        return self.path, None, f"{self.module} task {self.check.task}: {self.check.title}"
+        return self.path, None, f"{self.module_name} task {self.check.task}: {self.check.title}"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import re
 import shlex
 from collections import Counter
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 import jinja2
 
@@ -82,9 +83,18 @@ def files(course: Course, module: Module, install: str = "backcheck") -> dict[st
     return dict(sorted(found.items()))
 
 
-def carried(course: Course, name: str, source: Path) -> tuple[dict[str, bytes], list[str]]:
+class Carried(NamedTuple):
+    """What a student takes along. files: by their path; absent: earlier files that are not where they were looked for;
+    kept: files that are imported and not taken, because another of that name is here."""
+
+    files: dict[str, bytes]
+    absent: list[str]
+    kept: list[str]
+
+
+def carried(course: Course, name: str, source: Path) -> Carried:
     """The student's own files of earlier modules that a module needs, from the folder of their work on the one
-    before, with the files that they import of those the student added; and those that are not there."""
+    before, with the files that they import of those the student added."""
     wanted = load_module(course, name).earlier
     found, absent = {}, []
     for path in wanted:
@@ -100,40 +110,60 @@ def carried(course: Course, name: str, source: Path) -> tuple[dict[str, bytes], 
             f"{source}: none of the earlier files is there, such as {wanted[0]}. Name the folder of your work on "
             "the module before"
         )
-    return found | added(found, source, course.root), absent
+    more, kept = added(found, source, course.root)
+    return Carried(found | more, absent, kept)
 
 
-def added(carried: dict[str, bytes], source: Path, here: Path) -> dict[str, bytes]:
-    """The Python files that those carried import from their own folder, which `here` does not have: no template
-    brings them, so they are the student's."""
+def added(
+    carried: dict[str, bytes], source: Path, here: Path
+) -> tuple[dict[str, bytes], list[str]]:
+    """The Python files that those carried import, which `here` does not have: no template brings them, so they are
+    the student's. Beside them the names of those that `here` has, and has otherwise."""
     found: dict[str, bytes] = {}
+    kept: list[str] = []
+    seen = set(carried)
     following = list(carried.items())
     while following:
         name, data = following.pop()
-        for imported in imports(data) if name.endswith(".py") else ():
-            beside = f"{Path(name).with_name(imported).as_posix()}.py"
-            place = source / beside
-            if beside in carried or beside in found or (here / beside).exists():
+        for path in imported(name, data) - seen if name.endswith(".py") else ():
+            seen.add(path)
+            place = source / path
+            if place.is_symlink() or not place.is_file():
                 continue
-            if place.is_file() and not place.is_symlink():
-                found[beside] = place.read_bytes()
-                following.append((beside, found[beside]))
-    return dict(sorted(found.items()))
+            there = place.read_bytes()
+            if not (here / path).exists():
+                found[path] = there
+            elif not (here / path).is_file() or (here / path).read_bytes() != there:
+                kept.append(path)
+                continue
+            following.append((path, there))
+    return dict(sorted(found.items())), sorted(kept)
 
 
-def imports(data: bytes) -> set[str]:
-    """Every part of a name that a file imports; none where it is no Python."""
+def imported(name: str, data: bytes) -> set[str]:
+    """The paths at which what a file imports may lie, beside it or from the top; none where it is no Python."""
     try:
         tree = ast.parse(data)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
-    names: set[str] = set()
+    folder = PurePosixPath(name).parent
+    asked: set[tuple[PurePosixPath, str]] = set()
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            told = [alias.name for alias in node.names]
-            told += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names |= {part for name in told for part in name.split(".") if part.isidentifier()}
-    return names
+        if isinstance(node, ast.Import):
+            asked |= {(top, a.name) for a in node.names for top in (PurePosixPath(), folder)}
+        elif isinstance(node, ast.ImportFrom):
+            above = [folder, *folder.parents]
+            tops = above[node.level - 1 : node.level] if node.level else [PurePosixPath(), folder]
+            names = [".".join(filter(None, (node.module, alias.name))) for alias in node.names]
+            asked |= {(top, dotted) for dotted in names for top in tops}
+    paths: set[str] = set()
+    for top, dotted in asked:
+        parts = itertools.takewhile(str.isidentifier, dotted.split("."))  # a star is none
+        place = top
+        for part in parts:
+            place /= part
+            paths |= {f"{place}.py", f"{place}/__init__.py"}
+    return paths
 
 
 def undone(data: bytes) -> Counter[str]:

@@ -640,6 +640,16 @@ def test_render_gives_the_json_back_unchanged(grade: Run, stored: Path) -> None:
     )
 
 
+def test_a_report_that_windows_printed_into_a_file_is_read(
+    grade: Run, stored: Path, tmp_path: Path
+) -> None:
+    text = stored.read_text(encoding="utf-8")
+    for codec in ("utf-16", "utf-8-sig"):
+        (tmp_path / "report.json").write_text(text, encoding=codec)
+        again = grade("render", tmp_path / "report.json", "--as", "json")
+        assert json.loads(again.stdout) == json.loads(text)
+
+
 def test_render_refuses_what_is_no_report_and_names_the_nearest_view(
     grade: Run, stored: Path, tmp_path: Path
 ) -> None:

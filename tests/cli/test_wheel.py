@@ -31,6 +31,7 @@ def test_what_students_install_holds_no_answer_key() -> None:
     assert {path.split("/")[0] for path in found} == {
         "CHANGELOG.md", "LICENSE", "README.md", "docs", "grader",
     }  # fmt: skip
+    assert "grader/py.typed" in found  # authors' checks are typed against it
 
 
 @pytest.mark.thorough

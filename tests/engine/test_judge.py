@@ -16,8 +16,8 @@ from grader.errors import SandboxLost
 from grader.intake import read_submission
 from grader.judge.answer import judge
 from grader.judge.grading import points
-from grader.judge.hints import import_hints, narrowed
-from grader.model import Limits, Outcome, Raised, Tolerance, Wall
+from grader.judge.hints import hints_of, import_hints, narrowed
+from grader.model import Limits, Outcome, Raised, Submission, Tolerance, Wall
 from grader.report.json import from_json, to_json
 from grader.sandbox.process import ChildProcess, ProcessSandbox
 from grader.sandbox.session import End, Opened
@@ -282,6 +282,21 @@ def test_a_fault_that_keeps_several_files_from_being_imported_is_one_hint() -> N
         "Start at pack/a.py:3: SyntaxError: invalid. Until it is mended, pack.a, pack.b, pack.c and 2 more "
         "cannot be imported.",
         "pack.f cannot be imported: importing takes too long.",
+    ]
+
+
+def test_a_file_that_is_no_text_is_told_and_not_the_line_that_imports_it() -> None:
+    """PowerShell writes UTF-16 where output is sent to a file, and Python names no file for it."""
+    files = {"work.py": b"import more\n", "more.py": "x = 1\n".encode("utf-16")}
+    why = "source code string cannot contain null bytes"
+    failures = {
+        "work": Raised("SyntaxError", why, ("work.py:1 in <module>",), "error"),
+        "other": Raised("ValueError", "no", ("other.py:2 in <module>",), "error"),
+    }
+    hints = hints_of(Submission("a", "a", files, "digest"), Opened(failures, (), End.DONE))
+    assert hints == [
+        "Start at more.py:1: the file holds null bytes, as UTF-16 does. Save it as UTF-8.",
+        "Start at other.py:2: ValueError: no. Until it is mended, other cannot be imported.",
     ]
 
 

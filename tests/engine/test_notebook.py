@@ -286,12 +286,27 @@ def test_of_several_notebooks_none_is_guessed(tmp_path: Path) -> None:
         taken(tmp_path / "a", notebook("a = 1"))
 
 
-def test_a_module_goes_before_a_notebook_and_says_so(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "work.py").write_text("a = 1\n")
-    found = taken(tmp_path / "a", notebook("b = 2"), "work.ipynb")
-    assert found.files["work.py"] == b"a = 1\n"
-    assert "work.ipynb was not read, because work.py is there" in found.notes
+@pytest.mark.parametrize("name", ["work.ipynb", "hw1.ipynb"])
+@pytest.mark.parametrize("module", ["work.py", "work/__init__.py"])
+def test_a_module_goes_before_a_notebook_and_says_so(
+    tmp_path: Path, name: str, module: str
+) -> None:
+    """Who works in a notebook beside the template's file learns why nothing of it counts."""
+    (tmp_path / "a" / module).parent.mkdir(parents=True)
+    (tmp_path / "a" / module).write_text("a = 1\n")
+    (tmp_path / "a" / ".hidden.ipynb").write_bytes(notebook("b = 2"))
+    zipped = shutil.make_archive(str(tmp_path / "b"), "zip", tmp_path / "a")
+    with zipfile.ZipFile(zipped, "a") as archive:
+        archive.writestr(name, notebook("b = 2"))
+    there = module.removesuffix("__init__.py")
+    told = [f"{name} was not read, because {there} is there"]
+    for found in (
+        taken(tmp_path / "a", notebook("b = 2"), name),
+        read_submission(Path(zipped), ["work"]),
+    ):
+        assert found.files[module] == b"a = 1\n"
+        notes = [note for note in found.notes if "not read" in note]
+        assert notes == (told if name == "work.ipynb" or there == "work.py" else [])
 
 
 def test_a_folder_a_file_a_zip_and_a_tar_give_the_same(tmp_path: Path) -> None:

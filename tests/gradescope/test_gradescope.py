@@ -25,6 +25,7 @@ from grader import bank
 from grader.course import Course, load_checks
 from grader.platforms import gradescope, gradescope_run
 from grader.platforms.gradescope_run import (
+    attempts_used,
     due_dates,
     late_lines,
     moment,
@@ -152,6 +153,10 @@ def test_the_zip_is_what_gradescope_asks_for(built: bytes) -> None:
 
 def test_the_same_course_gives_the_same_bytes(built: bytes, tmp_path: Path) -> None:
     assert zip_of(tmp_path) == built
+    there = set(tmp_path.iterdir())
+    command = [sys.executable, "-P", "-m", "grader", "gradescope", "build", "sums", "-o", "-"]
+    assert subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE).stdout == built
+    assert set(tmp_path.iterdir()) == there
 
 
 def test_the_page_says_how_many_checks_are_asked_there(course: Course) -> None:
@@ -280,6 +285,14 @@ def test_when_time_is_over_what_is_known_counts(tmp_path: Path) -> None:
     assert sent["extra_data"]["complete"] is False
 
 
+def test_when_time_is_over_before_the_first_check_there_is_no_grade(tmp_path: Path) -> None:
+    """No submission takes that long: what it imports has limits of its own."""
+    archive = zip_of(tmp_path / "course", minutes=0.001)
+    sent = run(lay_out(tmp_path / "a", archive, {"work.py": RIGHT.encode()}))
+    assert sent["output"].endswith(gradescope_run.NO_GRADE)
+    assert sent["extra_data"] == {"held": True, "complete": False, "attempts": 0}
+
+
 @pytest.mark.parametrize(
     ("minutes", "graded"), [(1, 30), (1.5, 45), (3, 120), (10, 540), (40, 2340)]
 )
@@ -321,6 +334,7 @@ def test_a_second_attempt_is_told_what_is_better_and_that_it_is_late(tmp_path: P
     (root / "submission" / "work.py").write_text(RIGHT)
     (root / "submission_metadata.json").write_text(json.dumps(metadata))
     second = run(root)
+    assert (first["extra_data"]["attempts"], second["extra_data"]["attempts"]) == (1, 2)
     assert "2 hours and 5 minutes after the due date" in second["output"]
     assert "1 check better than last time: 1 square" in second["output"]
     assert stat.S_IMODE((root / "submission_metadata.json").stat().st_mode) == 0o600
@@ -335,6 +349,28 @@ def test_a_second_attempt_is_told_what_is_better_and_that_it_is_late(tmp_path: P
     metadata["previous_submissions"][1]["results"] = {**second, "extra_data": {"held": True}}
     (root / "submission_metadata.json").write_text(json.dumps(metadata))
     assert run(root)["score"] == pytest.approx(32)  # what was held is no score that could stand
+
+
+def test_an_upload_without_anything_to_grade_is_no_attempt(tmp_path: Path) -> None:
+    """It was the last one allowed, and its 0 stood."""
+    archive = zip_of(tmp_path / "course", attempts=1)
+    root = lay_out(tmp_path / "a", archive, {"wrok.py": RIGHT.encode()})
+    first = run(root)
+    metadata = {"previous_submissions": [{"score": 0, "results": first}]}
+    (root / "submission_metadata.json").write_text(json.dumps(metadata))
+    (root / "submission" / "wrok.py").rename(root / "submission" / "work.py")
+    second = run(root)
+    assert (first["score"], second["score"]) == (0, 40)
+    metadata["previous_submissions"].append({"score": 40, "results": second})
+    assert over_limit(metadata, 1) is not None
+    assert over_limit(metadata, 2) is None
+
+
+@pytest.mark.parametrize(("said", "used"), [(0, 0), (1, 1), (3, 2), (-1, 2), ("0", 2), (None, 2)])
+def test_what_the_last_results_do_not_say_is_counted(said: object, used: int) -> None:
+    listed = [{"results": None}, {"results": {"extra_data": {"attempts": said}}}]
+    assert attempts_used({"previous_submissions": listed}) == used
+    assert attempts_used({"previous_submissions": [listed[1], listed[0]]}) == 2
 
 
 @pytest.mark.parametrize(
