@@ -76,6 +76,9 @@ PROC = "/proc"
 KEPT = ("SYSTEMROOT", "PATH", "LD_LIBRARY_PATH")
 PRACTICE = "practice mode"
 STOP_ROUNDS = 20
+LEAVE_SECONDS = (
+    2.0  # for a thread to see that its worker is gone; one that escaped may hold the pipe for ever
+)
 
 
 def worker_environment(scratch: str) -> dict[str, str]:
@@ -153,8 +156,12 @@ class ChildProcess:
         self.sent = threading.Event()
         self.closed = False
         self.deaf = False
-        threading.Thread(target=self._read, daemon=True).start()
-        threading.Thread(target=self._write, daemon=True).start()
+        self.over = False
+        self.threads = [
+            threading.Thread(target=end, daemon=True) for end in (self._read, self._write)
+        ]
+        for thread in self.threads:
+            thread.start()
 
     def _read(self) -> None:
         stream = self.child.stdout
@@ -169,6 +176,9 @@ class ChildProcess:
                 return
             # A worker that sends without end must wait for the reader, not fill our memory.
             self.room.acquire()
+            if self.over:
+                self.incoming.put(b"")
+                return
 
     def _write(self) -> None:
         stream = self.child.stdin
@@ -216,15 +226,16 @@ class ChildProcess:
                 self.child.wait(timeout=10)
             except subprocess.TimeoutExpired as error:
                 raise SandboxLost(f"process {self.child.pid} cannot be killed") from error
+        self.over = True
         self.outgoing.put(None)
-        for stream in (self.child.stdin, self.child.stdout):
-            if stream is not None:
-                try:
+        self.room.release()
+        for thread, stream in zip(self.threads, (self.child.stdout, self.child.stdin), strict=True):
+            thread.join(LEAVE_SECONDS)
+            # The number of a pipe that is closed while a thread is about to read it may be that of the next worker's
+            # pipe by then, whose answer would be lost.
+            if stream is not None and not thread.is_alive():
+                with contextlib.suppress(OSError):
                     stream.close()
-                except OSError:
-                    pass
-        for _ in range(4):
-            self.room.release()
         remove(Path(self.scratch))
 
     def ending(self) -> str:

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,6 +187,41 @@ def group(pid: int) -> int:
     with contextlib.suppress(OSError):
         return os.getpgid(pid)
     return 0
+
+
+def test_no_thread_of_an_earlier_worker_reads_what_the_next_one_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The pipes of the next one have the numbers that the earlier one's had."""
+    read, late = os.read, threading.Event()
+
+    def pipe(fd: int) -> int:
+        try:
+            return os.fstat(fd).st_ino
+        except OSError:
+            return -1
+
+    def slow(fd: int, size: int) -> bytes:
+        if threading.current_thread() in readers:
+            # As on a busy machine: its turn comes when the next worker has been started.
+            mine, until = pipe(fd), time.monotonic() + 0.5
+            late.set()
+            while pipe(fd) in (mine, -1) and time.monotonic() < until:
+                time.sleep(0.002)
+        return read(fd, size)
+
+    readers: list[threading.Thread] = []
+    box = ProcessSandbox()
+    with session(box, "") as opened:
+        assert still_serves(opened)
+        first = opened.process
+        assert isinstance(first, process.ChildProcess)
+        readers += first.threads
+        monkeypatch.setattr(os, "read", slow)
+        assert still_serves(opened)
+        assert late.wait(5)
+    with session(box, "") as opened:
+        assert still_serves(opened)
 
 
 def test_a_worker_s_children_end_with_it_without_sessions(poor: ProcessSandbox) -> None:
