@@ -308,16 +308,21 @@ class Fast(MiniTorch):
         asked = next((line[4:] for line in lines if line.startswith(">>> ")), "")
         if sentence.startswith("No implementation of function") and asked:
             sentence = f"numba has no {asked}"
-            if re.match(r"[gs]etitem\(array.*float\d+\)", asked):
+            if re.match(r"[gs]etitem\(array\([^)]*\), (Tuple\([^)]*|[^,)]*)float\d+", asked):
                 sentence = (
-                    f"an index is no whole number there, but a float ({asked}): divide with //, or start the index "
-                    "with 0 instead of 0.0"
+                    f"an index is no whole number there, but a float ({asked}): divide with //, start with 0 "
+                    "instead of 0.0, and pass on np.int64(i) for the variable i of a prange, which is unsigned "
+                    "and makes floats with signed numbers"
                 )
         if sentence == "Overwrite of parallel loop index":
             sentence = (
                 "numba takes a plain copy of the variable of a prange for the variable itself, which may not "
                 "be changed (a parameter of a function with inline='always' is such a copy): write "
                 "`rest = i + 0`, and change rest"
+            )
+        if sentence.startswith("Scipy"):
+            sentence = (
+                "np.dot and @ take SciPy in numba, which is not installed: write the loop over k"
             )
         where = self.line_of(error, text)
         return f"{where}{sentence}"[:400]
