@@ -216,6 +216,7 @@ def test_what_it_builds_on_comes_before_it_and_shares_no_name(tmp_path: Path) ->
             "np.int64(i) for the variable i of a prange",
         ),
         ("Scipy 0.16+ is required for linear algebra", "write the loop"),
+        ("LLVM IR parsing error\n<string>:9:3: error: '%.4' defined with type 'i32'", "as a loop"),
     ],
 )
 def test_what_numba_refuses_is_said_with_what_to_do(said: str, told: str, tmp_path: Path) -> None:

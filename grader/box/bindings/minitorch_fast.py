@@ -324,6 +324,11 @@ class Fast(MiniTorch):
             sentence = (
                 "np.dot and @ take SciPy in numba, which is not installed: write the loop over k"
             )
+        if sentence == "LLVM IR parsing error":
+            sentence = (
+                "numba itself fails on this (LLVM IR parsing error), often where slices or whole arrays whose sizes "
+                "come from a shape are combined inside a prange: write that out as a loop over cells"
+            )
         where = self.line_of(error, text)
         return f"{where}{sentence}"[:400]
 
