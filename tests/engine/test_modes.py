@@ -215,6 +215,11 @@ def test_what_it_builds_on_comes_before_it_and_shares_no_name(tmp_path: Path) ->
             " >>> setitem(array(float64, 1d, C), float64, int64)",
             "np.int64(i) for the variable i of a prange",
         ),
+        (
+            "No implementation of function Function(<built-in function setitem>) found for signature:\n \n"
+            " >>> setitem(readonly array(int32, 1d, C), int64, int64)",
+            "make it inside the prange",
+        ),
         ("Scipy 0.16+ is required for linear algebra", "write the loop"),
         ("LLVM IR parsing error\n<string>:9:3: error: '%.4' defined with type 'i32'", "as a loop"),
     ],
