@@ -320,6 +320,18 @@ SEES = {
         @pytest.mark.usefixtures("ready")
         def test_it(): ...
         """,
+    "marks of its file and of its class": """
+        pytestmark = pytest.mark.slow
+
+        @pytest.fixture
+        def ready():
+            seen.append(1)
+
+        class TestIt:
+            pytestmark = [pytest.mark.usefixtures("ready"), pytest.mark.task0_2]
+
+            def test_it(self): ...
+        """,
     "what a fixture does afterwards": """
         @pytest.fixture
         def one():

@@ -35,12 +35,12 @@ class _Mark:
             return args[0]
         if self.name == "parametrize":
             args, options = _table(*args, **options)
-        mark = types.SimpleNamespace(name=self.name, args=args, kwargs=options)
 
         def marked(test: Any) -> Any:
-            test.pytestmark = [*getattr(test, "pytestmark", []), mark]
+            test.pytestmark = [*getattr(test, "pytestmark", []), marked]
             return test
 
+        vars(marked).update(name=self.name, args=args, kwargs=options)
         return marked
 
 
@@ -57,9 +57,9 @@ class _Marks:
 
 
 def marks_of(test: Any) -> list[Any]:
-    """The marks that decorate a test, or a class of tests."""
+    """The marks that decorate a test or a class of tests, or that these or their file have as `pytestmark`."""
     marks = getattr(test, "pytestmark", [])
-    return marks if isinstance(marks, list) else []
+    return [m for m in (marks if isinstance(marks, list) else [marks]) if hasattr(m, "args")]
 
 
 class Given(NamedTuple):
@@ -139,7 +139,12 @@ class Fixtures:
     def needed(self, test: Any, marks: list[Any]) -> list[str]:
         """The names of the fixtures of a test: those that every test has come first."""
         always = [name for name in self.found if self.of(name, self.instance).autouse]
-        used = [name for mark in marks if mark.name == "usefixtures" for name in mark.args]
+        used = [
+            name
+            for mark in marks
+            if getattr(mark, "name", "") == "usefixtures"
+            for name in mark.args
+        ]
         return [
             name for name in dict.fromkeys([*always, *used, *asked(test)]) if name in self.found
         ]

@@ -188,7 +188,7 @@ class Test:
         self.body = body
         self.module = module
         self.holder = holder
-        self.marks = [*marks_of(holder), *marks_of(body)]
+        self.marks = [mark for part in (module, holder, body) for mark in marks_of(part)]
 
     def __call__(self) -> None:
         fixtures = Fixtures(self.made(), self.module)
