@@ -115,10 +115,27 @@ MORE = choices(1.0, 2.0, 3.0, 0.5)
 HARMLESS = {
     "sigmoid": "lambda x: exp(x) / (1.0 + exp(x)) if x < 0 else 1.0 / (1.0 + exp(-x))",
     "lt": "lambda x, y: 0.0 if x >= y else 1.0",
-    "mul": "lambda x, y: y * x",
+    "mul": "lambda x, y: x * y if x > y else y * x",
     "add": "lambda x, y: y + x",
     "sum": "lambda ls: sum(0.0 + x for x in ls)",
     "addLists": "lambda a, b: [y + x for x, y in zip(a, b)]",
+}
+
+
+# Wrong ones that are right about 0 and about empty lists: who tries nothing else notices little.
+BEYOND_NOTHING = {
+    "test_distribute notices a mul that does not distribute": [
+        ["mul", "lambda x, y: x * y * y"],
+        ["mul", "lambda x, y: x * x * y"],
+    ],
+    "test_distribute notices an add over which mul does not distribute": [
+        ["add", "lambda x, y: x * y"],
+        ["add", "lambda x, y: x + y + x * y"],
+    ],
+    "test_sum_distribute notices a wrong sum or addLists": [
+        ["sum", "lambda ls: sum(ls[1:])"],
+        ["addLists", "lambda a, b: a[:1] + b[1:]"],
+    ],
 }
 
 
@@ -139,16 +156,18 @@ def a_test(target, test, weight, laws, *names):
     # A test without any assertion passes: that alone is worth little.
     target.check(questions.passes, case(), test=test, weight=0.25)
     for law, domain in laws.items():
+        title = f"{test} {law}"
+        beyond = [{"operators": BEYOND_NOTHING[title]}] if title in BEYOND_NOTHING else []
         target.check(
             questions.notices,
             domain,
-            edges=[{"operators": [[name, HARMLESS[name]] for name in names]}],
+            edges=[{"operators": [[name, HARMLESS[name]] for name in names]}, *beyond],
             test=test,
             cases=3,
             weight=weight,
             # Hypothesis tries many numbers for each that a test does not assume away.
             seconds=20,
-            title=f"{test} {law}",
+            title=title,
             after=[f"{test} passes on right operators"],
             hint="Does the test assert what it works out, and call the operators of your package?",
         )

@@ -343,6 +343,13 @@ MISTAKES = [
         "    assert_close(add(a, mul(b, c)), mul(add(a, b), add(a, c)))\n",
         f"test_distribute {RIGHT}",
     ),
+    tests(
+        "test_distribute tries nothing but 0",
+        DISTRIBUTE,
+        "    assert mul(0.0, add(0.0, 0.0)) == add(mul(0.0, 0.0), mul(0.0, 0.0))\n",
+        "test_distribute notices a mul",
+        "test_distribute notices an add",
+    ),
     tests("test_other asserts nothing", OTHER, "    add(a, neg(a))\n", "test_other fails"),
     tests("test_other calls no operator", OTHER, "    assert a + 0 == a\n", "test_other fails"),
     tests("test_other always fails", OTHER, "    assert add(a, 1.0) == a\n", f"test_other {RIGHT}"),
@@ -351,6 +358,12 @@ MISTAKES = [
         "test_sum_distribute is about Python's own sum",
         SUMS,
         "    assert_close(sum(ls1) + sum(ls2), sum([x + y for x, y in zip(ls1, ls2)]))\n",
+        "test_sum_distribute notices",
+    ),
+    tests(
+        "test_sum_distribute tries empty lists alone",
+        SUMS,
+        "    assert operators.sum([]) + operators.sum([]) == operators.sum(addLists([], []))\n",
         "test_sum_distribute notices",
     ),
     operators(

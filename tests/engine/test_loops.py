@@ -267,6 +267,14 @@ IDLE = {
                 for i in range(len(out)):
                     out[i] = 1.0
     """,
+    "it adds up a position over the dimensions": """
+        def kernel(out, out_shape, out_strides, in_storage):
+            for i in range(len(out)):
+                at = 0
+                for d in prange(len(out_shape)):
+                    at += (i // out_shape[d]) * out_strides[d]
+                out[at] = in_storage[i]
+    """,
     "a function clears an index": """
         def clear(index, i):
             index[i] = 0

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from grader import modes
+from grader.box.bindings.minitorch_fast import Fast
+from grader.box.imports import Package
 from grader.course import load_checks
 from grader.errors import BrokenCheck, UsageError
 
@@ -203,3 +205,25 @@ def test_what_it_builds_on_comes_before_it_and_shares_no_name(tmp_path: Path) ->
     course = make_course(tmp_path / "b", {**AGAIN, "assignments/more/questions.py": twice})
     with pytest.raises(BrokenCheck, match=r"one is also a function of sums's questions.py"):
         load_checks(course, "more")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "No implementation of function Function(<built-in function setitem>) found for signature:\n \n"
+            " >>> setitem(array(float64, 1d, C), float64, int64)",
+            "np.int64(i) for the variable i of a prange",
+        ),
+        (
+            "No implementation of function Function(<built-in function setitem>) found for signature:\n \n"
+            " >>> setitem(readonly array(int32, 1d, C), int64, int64)",
+            "make it inside the prange",
+        ),
+        ("Scipy 0.16+ is required for linear algebra", "write the loop"),
+        ("LLVM IR parsing error\n<string>:9:3: error: '%.4' defined with type 'i32'", "as a loop"),
+    ],
+)
+def test_what_numba_refuses_is_said_with_what_to_do(said: str, told: str, tmp_path: Path) -> None:
+    fast = Fast(Package(str(tmp_path), ["minitorch"]), "minitorch")
+    assert told in fast.complaint(Exception(said))

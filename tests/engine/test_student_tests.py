@@ -9,11 +9,13 @@ import types
 from collections.abc import Iterator
 
 import msgspec
+import numpy as np
 import pytest
 
 from grader.bank import Module
-from grader.box.bindings import student_tests
+from grader.box.bindings import pytest_stand_in, student_tests
 from grader.box.faults import Missing
+from grader.box.imports import Package
 from grader.judge.grading import Grading
 from grader.model import Outcome, Submission, Verdict
 from grader.sandbox import Sandbox
@@ -202,7 +204,7 @@ BROKEN = {
     "a fixture that is not there": (
         "def test_symmetric(pairs):\n    assert mul(*pairs) == 1.0\n",
         Outcome.RAISED,
-        "pairs",
+        "nothing gives test_symmetric its argument 'pairs'",
     ),
     "no function": ("test_symmetric = 3\n", Outcome.UNIMPLEMENTED, "is no function"),
     "no Python": (
@@ -289,15 +291,120 @@ def test_what_stands_around_a_method_is_called_for_every_run() -> None:
 
     module = types.ModuleType("somewhere")
     module.Around = Around  # type: ignore[attr-defined]
-    method = student_tests.method_of(module, "test_it")
-    assert method is not None
+    assert student_tests.holder_of(module, "test_it") is Around
+    test = student_tests.Test("test_it", Around.test_it, module, Around)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
-            method()
+            test()
     assert calls == ["before test_it", "test", "after"] * 2
-    assert student_tests.method_of(module, "test_other") is None
+    assert student_tests.holder_of(module, "test_other") is None
     module.test_it = lambda: None  # type: ignore[attr-defined]
-    assert student_tests.method_of(module, "test_it") is None
+    assert student_tests.holder_of(module, "test_it") is None
+
+
+SEES = {
+    "a fixture that every test of its class has": """
+        class TestIt:
+            @pytest.fixture(autouse=True)
+            def numbers(self):
+                self.a = 1
+
+            def test_it(self):
+                seen.append(self.a)
+        """,
+    "a fixture by another name, that is used and not asked for": """
+        @pytest.fixture(name="ready")
+        def made_ready():
+            seen.append(1)
+
+        @pytest.mark.usefixtures("ready")
+        def test_it(): ...
+        """,
+    "marks of its file and of its class": """
+        pytestmark = pytest.mark.slow
+
+        @pytest.fixture
+        def ready():
+            seen.append(1)
+
+        class TestIt:
+            pytestmark = [pytest.mark.usefixtures("ready"), pytest.mark.task0_2]
+
+            def test_it(self): ...
+        """,
+    "what a fixture does afterwards": """
+        @pytest.fixture
+        def one():
+            yield 0
+            seen.append(1)
+
+        def test_it(one):
+            assert one not in seen
+        """,
+    "a table that is an iterator": """
+        @pytest.mark.parametrize("a, b", zip([1, 2], [3, 4]))
+        def test_it(a, b):
+            seen.append(a)
+        """,
+    "a table by the names of its parts": """
+        @pytest.mark.parametrize(argnames=("a",), argvalues=[pytest.param(1), (2,)], ids=str)
+        def test_it(a):
+            seen.append(a)
+        """,
+    "a table for a fixture": """
+        @pytest.fixture
+        def half(request):
+            return request.param / 2
+
+        @pytest.mark.parametrize("half", [2, 4], indirect=True)
+        def test_it(half):
+            seen.append(half)
+        """,
+    "what stands around the functions of a file": """
+        def setup_module(module):
+            module.first = 1
+
+        def setup_function():
+            globals()["a"] = first
+
+        def test_it():
+            seen.append(a)
+        """,
+    "a row that is skipped": """
+        @pytest.mark.parametrize("a", [0, 1])
+        def test_it(a):
+            a or pytest.skip("nothing to try")
+            seen.append(a)
+        """,
+    "a class method with Hypothesis": """
+        from hypothesis import given, strategies
+
+        class TestIt:
+            @classmethod
+            @given(strategies.just(1))
+            def test_it(cls, a):
+                seen.append(a)
+        """,
+}
+
+
+@pytest.mark.parametrize("what", SEES)
+def test_a_test_sees_what_pytest_would_give_it_every_time_it_is_run(
+    what: str, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / FILE).write_text("import pytest\n\nseen = []\n" + dedented(SEES[what]))
+    monkeypatch.setitem(sys.modules, "pytest", pytest_stand_in.pytest())
+    monkeypatch.setattr(student_tests, "prepare", lambda: None)
+    for name in ("tests", "tests.test_operators"):
+        monkeypatch.setitem(sys.modules, name, None)
+        del sys.modules[name]
+    tests = student_tests.Tests(Package(str(tmp_path), ["pack"]), "pack.operators")
+    for _ in range(2):
+        tests.run("test_it", {})
+        seen = sys.modules["tests.test_operators"].seen
+        assert seen[0] == 1
+        seen.clear()
 
 
 def test_a_failing_test_is_shown_with_its_line_and_the_numbers_that_were_found(
@@ -375,8 +482,12 @@ def test_who_answers_that_every_operator_is_wrong_is_wrong_about_the_right_ones(
 # What stands in for pytest
 
 
+def given_by_marks(test) -> list[pytest_stand_in.Given]:
+    return list(pytest_stand_in.given_by_marks(pytest_stand_in.marks_of(test)))
+
+
 def test_marks_decorate_with_and_without_arguments() -> None:
-    stand_in = student_tests.pytest()
+    stand_in = pytest_stand_in.pytest()
 
     @stand_in.mark.slow
     @stand_in.mark.parametrize("x", [1, 2])
@@ -384,17 +495,17 @@ def test_marks_decorate_with_and_without_arguments() -> None:
     @stand_in.mark.skipif(False, reason="never")
     def test(x, y, z): ...
 
-    found = list(student_tests.given_by_marks(test))
+    found = [given.arguments for given in given_by_marks(test)]
     assert len(found) == 4
     assert {"x": 2, "y": 5, "z": 6} in found
-    assert list(student_tests.given_by_marks(lambda: None)) == [{}]
+    assert [given.arguments for given in given_by_marks(lambda: None)] == [{}]
 
 
 def test_marks_of_the_real_pytest_are_read_as_well() -> None:
     @pytest.mark.parametrize("x", [1, 2])
     def test(x): ...
 
-    assert list(student_tests.given_by_marks(test)) == [{"x": 1}, {"x": 2}]
+    assert [given.arguments for given in given_by_marks(test)] == [{"x": 1}, {"x": 2}]
 
 
 @pytest.mark.parametrize(
@@ -404,18 +515,19 @@ def test_marks_of_the_real_pytest_are_read_as_well() -> None:
         ([1.0, 2.0], (1.0, 2.0), [1.0, 2.1]),
         ([1.0], [1.0], [1.0, 1.0]),
         ({"a": 0.5}, {"a": 0.5 + 1e-9}, {"b": 0.5}),
+        (np.array([1.0, 2.0]), np.array([1.0, 2.0]), np.array([1.0, 2.1])),
     ],
 )
 def test_approx_agrees_with_that_of_pytest(wanted, near, far) -> None:
-    for approx in (student_tests.pytest().approx, pytest.approx):
+    for approx in (pytest_stand_in.pytest().approx, pytest.approx):
         assert near == approx(wanted)
         assert far != approx(wanted)
-    assert student_tests.pytest().approx(1.0, abs=0.5) == 1.4
-    assert student_tests.pytest().approx(100.0, rel=0.1) != 111.0
+    assert pytest_stand_in.pytest().approx(1.0, abs=0.5) == 1.4
+    assert pytest_stand_in.pytest().approx(100.0, rel=0.1) != 111.0
 
 
 def test_raises_wants_the_exception_that_it_names() -> None:
-    raises = student_tests.pytest().raises
+    raises = pytest_stand_in.pytest().raises
     with raises(ValueError, match="odd") as caught:
         raise ValueError("an odd number")
     assert caught.type is ValueError
@@ -423,15 +535,18 @@ def test_raises_wants_the_exception_that_it_names() -> None:
         pass
     with pytest.raises(AssertionError, match="is not in"), raises(ValueError, match="even"):
         raise ValueError("odd")
+    assert raises(ZeroDivisionError, lambda a, b: a / b, 1.0, b=0.0).type is ZeroDivisionError
+    with pytest.raises(AssertionError, match="not raised"):
+        raises(ValueError, abs, 1.0)
     with pytest.raises(KeyError), raises(ValueError):
         raise KeyError("another one")
 
 
 def test_what_else_there_is_in_pytest_raises_only_when_it_is_used() -> None:
-    stand_in = student_tests.pytest()
-    unknown = stand_in.importorskip
-    with pytest.raises(Missing, match="importorskip is not defined"):
-        unknown("numpy")
+    stand_in = pytest_stand_in.pytest()
+    unknown = stand_in.deprecated_call
+    with pytest.raises(Missing, match="deprecated_call is not defined"):
+        unknown()
 
 
 # Operators in the place of others

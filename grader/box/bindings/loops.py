@@ -69,11 +69,14 @@ def shared(function: ast.FunctionDef, find: Find = nothing) -> list[Shared]:
 def leaves_something(loop: ast.For, function: ast.FunctionDef, find: Find = nothing) -> bool:
     """Whether anything of a function's parallel loop is left when it has ended.
 
-    False only where it surely does nothing: it has one iteration at most, or it adds to no number, and all that
-    it writes is an index, or made anew in each iteration. find: as in `shared`.
+    False only where it surely does nothing: it has one iteration at most, or one for each dimension, as to work out
+    a position; or it adds to no number, and all that it writes is an index, or made anew in each iteration. find: as
+    in `shared`.
     """
     ends = loop.iter.args if isinstance(loop.iter, ast.Call) else []
     if len(ends) == 1 and isinstance(ends[0], ast.Constant) and ends[0].value in (0, 1):
+        return False
+    if len(ends) == 1 and counts_dimensions(ends[0]):
         return False
     if any(
         isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name) for n in walk(loop.body)
@@ -120,12 +123,13 @@ def as_long_as_a_shape(call: ast.expr) -> bool:
         return isinstance(size.value, int) and size.value <= MAX_INDEX
     if isinstance(size, ast.Name):
         return size.id.isupper() or size.id.endswith(("_shape", "_strides", "dims"))
-    return (
-        size is not None
-        and is_size(size)
-        and names(size) - {"len"}
-        <= {name for name in names(size) if name.endswith(("shape", "strides"))}
-    )
+    return size is not None and counts_dimensions(size)
+
+
+def counts_dimensions(node: ast.expr) -> bool:
+    """Whether an expression is `len(out_shape)`, `in_strides.size` or the like."""
+    measured = names(node) - {"len"}
+    return is_size(node) and all(name.endswith(("shape", "strides")) for name in measured)
 
 
 def harmless(call: ast.Call, lost: set[str], find: Find, depth: int) -> bool:

@@ -32,6 +32,29 @@ IN_PYTHON = 4  # whoever runs a line in Python for one of so many cells works ce
 MATMUL = "matrix_multiply"
 
 
+# What numba says of something that it does not compile, as it begins -> what is said instead. asked: the call that
+# it does not know.
+REFUSED = {
+    r"numba has no [gs]etitem\(array\([^)]*\), (Tuple\([^)]*|[^,)]*)float\d+": (
+        "an index is no whole number there, but a float ({asked}): divide with //, start with 0 instead of 0.0, and "
+        "pass on np.int64(i) for the variable i of a prange, which is unsigned and makes floats with signed numbers"
+    ),
+    r"numba has no setitem\(readonly array": (
+        "an array that is made outside of all functions is a constant for numba, and nothing can be written into it: "
+        "make it inside the prange"
+    ),
+    "Overwrite of parallel loop index$": (
+        "numba takes a plain copy of the variable of a prange for the variable itself, which may not be changed (a "
+        "parameter of a function with inline='always' is such a copy): write `rest = i + 0`, and change rest"
+    ),
+    "Scipy": "np.dot and @ take SciPy in numba, which is not installed: write the loop over k",
+    "LLVM IR parsing error": (
+        "numba itself fails on this (LLVM IR parsing error), often where slices or whole arrays whose sizes come from "
+        "a shape are combined inside a prange: write that out as a loop over cells"
+    ),
+}
+
+
 class Compilation(NamedTuple):
     """What came of the first call of a kernel: the kernels compiled for it, the parallel functions inside them,
     warnings, and what was raised."""
@@ -308,17 +331,10 @@ class Fast(MiniTorch):
         asked = next((line[4:] for line in lines if line.startswith(">>> ")), "")
         if sentence.startswith("No implementation of function") and asked:
             sentence = f"numba has no {asked}"
-            if re.match(r"[gs]etitem\(array.*float\d+\)", asked):
-                sentence = (
-                    f"an index is no whole number there, but a float ({asked}): divide with //, or start the index "
-                    "with 0 instead of 0.0"
-                )
-        if sentence == "Overwrite of parallel loop index":
-            sentence = (
-                "numba takes a plain copy of the variable of a prange for the variable itself, which may not "
-                "be changed (a parameter of a function with inline='always' is such a copy): write "
-                "`rest = i + 0`, and change rest"
-            )
+        for refused, what_to_do in REFUSED.items():
+            if re.match(refused, sentence):
+                sentence = what_to_do.format(asked=asked)
+                break
         where = self.line_of(error, text)
         return f"{where}{sentence}"[:400]
 

@@ -1,16 +1,14 @@
 """Runs a student's own property tests, on operators that are put in the place of theirs.
 
 A test is a plain function or a method of a class, or one that Hypothesis calls with numbers of its choice;
-always the same ones, and few. What is looked for is only whether it comes to its end. pytest is not needed: what
-tests use of it while they are collected is stood in for.
+always the same ones, and few. What is looked for is only whether it comes to its end. pytest is not needed:
+`pytest_stand_in` is what tests find in its place.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import inspect
-import itertools
 import os
 import re
 import sys
@@ -18,8 +16,15 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from grader.box.bindings.pytest_stand_in import (
+    Fixtures,
+    asked,
+    given_by_marks,
+    marks_of,
+    pytest,
+)
 from grader.box.faults import Blocked, Missing
-from grader.box.imports import Package, stand_in, stands_in
+from grader.box.imports import Package, stands_in
 
 EXAMPLES = 60
 FOLDER = "tests"
@@ -50,7 +55,9 @@ class Operators:
     def use(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         self.functions = functions
         self.called = []
-        for name in functions:
+        for name, function in functions.items():
+            if isinstance(function, types.FunctionType):
+                function.__qualname__ = name  # for what Python says of a wrong call
             if name not in self.module.__dict__:
                 self.module.__dict__[name] = self._dispatcher(name)
 
@@ -103,7 +110,7 @@ class Tests:
         self.package = package
         self.operators = Operators(package, path)
         self.packages: dict[str, Package] = {}
-        self.found: dict[str, Any] = {}
+        self.found: dict[str, Test] = {}
 
     def run(self, name: str, functions: Mapping[str, Callable[..., Any]]) -> None:
         """Runs the test of that name on operators; raises what it raises.
@@ -116,11 +123,9 @@ class Tests:
             if test is None:
                 test = self.found[name] = self._imported(name)
             self.operators.called = []
-            for arguments in given_by_marks(test):
-                for given in with_fixtures(test, arguments):
-                    test(**given)
+            test()
 
-    def _imported(self, name: str) -> Any:
+    def _imported(self, name: str) -> Test:
         place = self.place(name)
         prepare()
         top = place.split(".")[0]
@@ -130,15 +135,18 @@ class Tests:
             package.load()
         with contextlib.suppress(Exception, SystemExit):
             importlib.import_module(place)  # what it raises is raised once more, and told, below
-        method = method_of(sys.modules.get(place), name)
-        test = method or self.packages[top].resolve(f"{place}.{name}")
-        if not callable(test):
+        module = sys.modules.get(place)
+        holder = holder_of(module, name)
+        body = getattr(holder, name) if holder else self.packages[top].resolve(f"{place}.{name}")
+        if not callable(body):
             raise Missing(f"{name} in {place.replace('.', '/')}.py is no function")
-        body: Any = test if method is None else method.body
-        if getattr(body, "is_hypothesis_test", False):
+        function = getattr(body, "__func__", body)
+        if getattr(function, "is_hypothesis_test", False):
             # Whatever the student set: how many examples are tried is the same for everybody.
-            body._hypothesis_internal_use_settings = few()
-        return test
+            function._hypothesis_internal_use_settings = few()
+        for before in ("setUpModule", "setup_module"):
+            around(module, before, module)
+        return Test(name, body, module, holder)
 
     def place(self, name: str) -> str:
         """The module that defines a test: `tests.test_operators`, or any other file that does."""
@@ -168,49 +176,93 @@ class Tests:
         raise Missing(f"{where} does not define {name}")
 
 
-class Method:
-    """A test that is a method. Each call is on a new object of its class, between what pytest or unittest calls
-    before and after it."""
+class Test:
+    """A test: a function, or a method of a class. It is run for every row of its tables and every one of its
+    fixtures' `params`, a method each time on a new object, between what pytest or unittest call before and after.
 
-    def __init__(self, holder: type, name: str) -> None:
-        self.holder = holder
+    holder: the class whose method it is, or None.
+    """
+
+    def __init__(self, name: str, body: Any, module: Any, holder: type | None) -> None:
         self.name = name
-        self.body = getattr(holder, name)
-        self.pytestmark = [*marks_of(holder), *marks_of(self.body)]
+        self.body = body
+        self.module = module
+        self.holder = holder
+        self.marks = [mark for part in (module, holder, body) for mark in marks_of(part)]
 
-    def __call__(self, /, **arguments: Any) -> None:
+    def __call__(self) -> None:
+        fixtures = Fixtures(self.made(), self.module)
+        names = fixtures.needed(self.method(fixtures.instance), self.marks)
+        for arguments, given in given_by_marks(self.marks):
+            wanted = [name for name in names if name not in arguments]
+            for params in fixtures.choices(wanted, given):
+                self.once(arguments, fixtures, wanted, params)
+
+    def made(self) -> Any:
+        """An object of the class, if it is a method."""
         cases = sys.modules.get("unittest")
-        named = cases is not None and issubclass(self.holder, cases.TestCase)
-        made = self.holder(self.name) if named else self.holder()
-        for given in with_fixtures(getattr(made, self.name), arguments):
-            self.once(self.holder(self.name) if named else self.holder(), given)
+        named = cases is not None and self.holder and issubclass(self.holder, cases.TestCase)
+        return None if self.holder is None else self.holder(self.name) if named else self.holder()
 
-    def once(self, instance: Any, arguments: dict[str, Any]) -> None:
-        """One run of the test."""
-        method = getattr(instance, self.name)
-        for name in ("setUpClass", "setup_class", "setUp", "setup_method"):
-            self.around(instance, name, method)
+    def method(self, instance: Any) -> Any:
+        return self.body if self.holder is None else getattr(instance, self.name)
+
+    def once(
+        self,
+        arguments: dict[str, Any],
+        fixtures: Fixtures,
+        names: list[str],
+        params: dict[str, Any],
+    ) -> None:
+        """One run. A test that says that it is to be skipped has come to its end."""
+        instance = self.made()
+        test = self.method(instance)
+        place = self.module if instance is None else instance
+        skipped = getattr(sys.modules.get("unittest"), "SkipTest", ())
         try:
-            method(**arguments)
+            for before in BEFORE if self.holder else ("setup_function",):
+                around(place, before, test)
+            with fixtures.values(instance, names, params) as values:
+                given = {name: values[name] for name in asked(test) if name in values} | arguments
+                self.called(test, given)
+        except skipped:
+            pass
         finally:
-            for name in ("tearDown", "teardown_method"):
-                self.around(instance, name, method)
+            for after in AFTER if self.holder else ("teardown_function",):
+                around(place, after, test)
 
-    def around(self, instance: Any, name: str, method: Any) -> None:
-        """Calls what stands before or after a test, if the class has it; some of it may take the method."""
-        found = getattr(instance, name, None)
-        if found is not None:
-            takes = getattr(getattr(found, "__code__", None), "co_argcount", 1) > 1
-            found(method) if takes and name.endswith("_method") else found()
+    def called(self, test: Any, given: dict[str, Any]) -> None:
+        """The test with its arguments. One that nothing gives is told by its name."""
+        try:
+            test(**given)
+        except TypeError as error:
+            lacking = [name for name in asked(test) if name not in given]
+            if not lacking or error.__traceback__ is None or error.__traceback__.tb_next:
+                raise
+            raise TypeError(
+                f"nothing gives {self.name} its argument {lacking[0]!r}: no decorator and no fixture"
+            ) from error
 
 
-def method_of(module: Any, name: str) -> Method | None:
-    """The test of that name in a class of a module; None where the module itself has the name, or no class has."""
+BEFORE = ("setUpClass", "setup_class", "setUp", "setup_method")
+AFTER = ("tearDown", "teardown_method")
+
+
+def around(place: Any, name: str, test: Any) -> None:
+    """Calls what stands before or after a test in its class or its file, if it is there; some of it may take the
+    test."""
+    found = getattr(place, name, None)
+    if found is not None:
+        found(test) if asked(found) else found()
+
+
+def holder_of(module: Any, name: str) -> type | None:
+    """The class of a module that has a test of that name; None where the module itself has it, or no class has."""
     names = dict(vars(module)) if isinstance(module, types.ModuleType) else {}
     if name not in names:
         for value in names.values():
             if isinstance(value, type) and callable(getattr(value, name, None)):
-                return Method(value, name)
+                return value
     return None
 
 
@@ -252,168 +304,3 @@ def told(error: Exception) -> None:
     said = [str(part) for part in error.args[:1] if type(part) is str]
     if said or notes:
         error.args = ("; ".join([*said, *notes[:1]]),)
-
-
-def with_fixtures(test: Any, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The arguments of a test, and what fixtures of its class, its file or `conftest.py` give for its other names.
-
-    A fixture with several `params` gives a value for each of them: the test is run for every combination.
-    """
-    try:
-        names = [] if isinstance(test, Method) else [*inspect.signature(test).parameters]
-    except (TypeError, ValueError):
-        names = []
-    found = {}
-    for name in names:
-        give = None if name in arguments else fixture_of(test, name)
-        if give is not None:
-            found[name] = [*values_of(give)]
-    for values in itertools.product(*found.values()):
-        yield arguments | dict(zip(found, values, strict=True))
-
-
-def values_of(give: Any) -> Iterator[Any]:
-    """What a fixture gives: once, or once for each of its `params`, which it finds in `request.param`."""
-    asked = "request" in inspect.signature(give).parameters
-    for param in getattr(give, "params", None) or [None]:
-        request = {"request": types.SimpleNamespace(param=param)} if asked else {}
-        for given in with_fixtures(give, request):
-            value = give(**given)
-            yield next(value) if isinstance(value, types.GeneratorType) else value
-
-
-def fixture_of(test: Any, name: str) -> Callable[..., Any] | None:
-    """The fixture of that name that a test or another fixture sees, if there is one."""
-    with contextlib.suppress(Exception, SystemExit):
-        importlib.import_module(f"{FOLDER}.conftest")
-    modules = [sys.modules.get(n) for n in (test.__module__, f"{FOLDER}.conftest")]
-    for place in (getattr(test, "__self__", None), *modules):
-        give: Callable[..., Any] | None = getattr(place, name, None)
-        if callable(give) and getattr(give, "is_fixture", False):
-            return give
-    return None
-
-
-def marks_of(test: Any) -> list[Any]:
-    """The marks that decorate a test, or a class of tests."""
-    marks = getattr(test, "pytestmark", [])
-    return marks if isinstance(marks, list) else []
-
-
-def given_by_marks(test: Any) -> Iterator[dict[str, Any]]:
-    """The arguments that `pytest.mark.parametrize` gives a test; no arguments, once, where it has none."""
-    tables = []
-    for mark in marks_of(test):
-        if getattr(mark, "name", "") != "parametrize":
-            continue
-        names, rows = mark.args[:2]
-        names = [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names)
-        tables.append(
-            [dict(zip(names, row if len(names) > 1 else [row], strict=True)) for row in rows]
-        )
-    for rows in itertools.product(*tables):
-        yield {name: value for row in rows for name, value in row.items()}
-
-
-# What stands in for pytest
-
-
-class _Mark:
-    """`pytest.mark.anything`, as a decorator with or without arguments."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        if len(args) == 1 and not options and isinstance(args[0], (types.FunctionType, type)):
-            return args[0]
-        mark = types.SimpleNamespace(name=self.name, args=args, kwargs=options)
-
-        def marked(test: Any) -> Any:
-            test.pytestmark = [*getattr(test, "pytestmark", []), mark]
-            return test
-
-        return marked
-
-
-class _Marks:
-    def __getattr__(self, name: str) -> _Mark:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Mark(name)
-
-
-class _Near:
-    """`pytest.approx` of a number, or of a list or dict of numbers."""
-
-    def __init__(self, wanted: Any, rel: float | None, abs: float | None) -> None:
-        self.wanted = wanted
-        self.rel = 1e-6 if rel is None and abs is None else rel or 0.0
-        self.abs = 1e-12 if abs is None else abs
-
-    def __eq__(self, other: Any) -> bool:
-        wanted = self.wanted
-        if isinstance(wanted, dict):
-            return set(wanted) == set(other) and all(self.near(wanted[k], other[k]) for k in wanted)
-        if isinstance(wanted, (list, tuple)):
-            return len(wanted) == len(other) and all(map(self.near, wanted, other))
-        return self.near(wanted, other)
-
-    def near(self, wanted: Any, other: Any) -> bool:
-        return bool(wanted == other or abs(wanted - other) <= max(self.abs, self.rel * abs(wanted)))
-
-    def __repr__(self) -> str:
-        return f"approx({self.wanted!r})"
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-@contextlib.contextmanager
-def _raises(expected: Any, *, match: str | None = None) -> Iterator[Any]:
-    found = types.SimpleNamespace(value=None, type=None)
-    try:
-        yield found
-    except expected as error:
-        if match is not None and not re.search(match, str(error)):
-            raise AssertionError(f"{match!r} is not in {str(error)!r}") from error
-        found.value, found.type = error, type(error)
-        return
-    raise AssertionError(f"{expected!r} was not raised")
-
-
-def _fail(reason: str = "") -> None:
-    raise AssertionError(reason)
-
-
-def pytest() -> types.ModuleType:
-    """A module with what tests of functions of numbers use of pytest."""
-    module = types.ModuleType("pytest")
-
-    def approx(expected: Any, rel: float | None = None, abs: float | None = None) -> _Near:
-        return _Near(expected, rel, abs)
-
-    def fixture(*args: Any, **options: Any) -> Any:
-        def marked(function: Any) -> Any:
-            function.is_fixture, function.params = True, options.get("params")
-            return function
-
-        return marked(args[0]) if args and callable(args[0]) else marked
-
-    def param(*values: Any, **options: Any) -> Any:
-        return values if len(values) > 1 else values[0]
-
-    def other(name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return stand_in("pytest", name)
-
-    vars(module).update(
-        mark=_Marks(),
-        approx=approx,
-        fixture=fixture,
-        param=param,
-        raises=_raises,
-        fail=_fail,
-        __getattr__=other,
-    )
-    return module
