@@ -626,6 +626,9 @@ class _Container:
         # A named pipe on Windows has no `shutdown`.
         with contextlib.suppress(OSError, AttributeError):
             self.stream.shutdown(socket.SHUT_RDWR)
+            if threading.current_thread() is not self.reader:
+                # A stream that is closed while it is about to be read may have given its number to another by then.
+                self.reader.join(KILL_SECONDS)
         with contextlib.suppress(OSError):
             self.stream.close()
 
