@@ -26,8 +26,8 @@ class IndexingError(RuntimeError):
 Storage: TypeAlias = npt.NDArray[np.float64]
 OutIndex: TypeAlias = npt.NDArray[np.int32]
 Index: TypeAlias = npt.NDArray[np.int32]
-Shape: TypeAlias = npt.NDArray[np.int32]
-Strides: TypeAlias = npt.NDArray[np.int32]
+Shape: TypeAlias = npt.NDArray[np.int64]
+Strides: TypeAlias = npt.NDArray[np.int64]
 
 UserIndex: TypeAlias = Sequence[int]
 UserShape: TypeAlias = Sequence[int]
@@ -171,8 +171,8 @@ class TensorData:
         if not isinstance(storage, np.ndarray):
             storage = np.array(storage, dtype=np.float64)
         self._storage = storage
-        self._shape = np.array(shape, dtype=np.int32)
-        self._strides = np.array(strides, dtype=np.int32)
+        self._shape = np.array(shape, dtype=np.int64)
+        self._strides = np.array(strides, dtype=np.int64)
         self.shape = shape
         self.strides = strides
         self.dims = len(shape)
