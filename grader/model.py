@@ -14,6 +14,7 @@ import msgspec
 from grader.terms import Standing
 
 Tree = Any  # one input or answer; see the module's docstring
+WAITS = "waits for"  # begins the reason of a check that is blocked by another one
 
 
 class Outcome(enum.Enum):
