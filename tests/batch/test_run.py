@@ -28,7 +28,7 @@ from hostile.attacks import ATTACKS
 
 from batch.test_sources_git import commit, repository
 from grader import bank
-from grader.batch import run, sources
+from grader.batch import job, run, sources
 from grader.batch.book import Book
 from grader.batch.exports import EXPORTS, Wanted
 from grader.batch.grades import grades
@@ -131,6 +131,21 @@ def undisturbed(handed_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def score(row: Row) -> float | None:
     return None if row.report is None else row.report.score
+
+
+def test_one_file_has_the_name_of_its_author(
+    course: Course, ready: bank.Module, tmp_path: Path
+) -> None:
+    for name in ("ada.py", "Emmy.PY"):
+        (tmp_path / name).write_text(RIGHT)
+        taken, said = job.take_in(course, ready, tmp_path / name, None)
+        assert taken is not None, said
+        assert list(taken.files) == ["warmup.py"]
+        assert taken.notes == ("its one file was graded as warmup.py",)
+    package = msgspec.structs.replace(ready.assignment, binding="minitorch")
+    ready = msgspec.structs.replace(ready, assignment=package)
+    taken, said = job.take_in(course, ready, tmp_path / "ada.py", None)
+    assert (taken, said.kind) == (None, "refused")
 
 
 def test_every_submission_is_dealt_with(undisturbed: Path) -> None:
