@@ -292,6 +292,11 @@ def test_feedback_is_one_file_for_each_hand_in(tmp_path: Path) -> None:
     ]
     assert "hedy: no report: the zip is damaged" in ran.stderr
     assert "/in/" not in (tmp_path / "f" / "ada-emmy.html").read_text()
+    assert "did not write" not in ran.stderr
+    (tmp_path / "f" / "left.html").touch()
+    ran = grade("export", path, "--feedback", tmp_path / "f")
+    assert "f also holds what this export did not write: left.html." in ran.stderr
+    assert (tmp_path / "f" / "left.html").exists()
     grade("export", path, "--feedback", tmp_path / "f.zip", "--form", "markdown")
     with zipfile.ZipFile(tmp_path / "f.zip") as archive:
         assert "evil.md" in archive.namelist()
