@@ -138,8 +138,14 @@ def _feedback(
     from grader.bank import write_whole
     from grader.batch.feedback import feedback, zipped
     from grader.batch.names import shown
+    from grader.report.text import count
 
     files, left_out = feedback(rows, form=form, system=system, shown_checks=seen)
+    if str(to) == "-":
+        raise UsageError(
+            "--feedback -: these are many files, and not for standard output. Name a folder, or a file "
+            "that ends in .zip"
+        )
     if to.suffix.lower() == ".zip":
         check_output(str(to), "--feedback")
         try:
@@ -158,7 +164,7 @@ def _feedback(
             )
     for line in left_out:
         click.echo(f"note: {line}", err=True)
-    click.echo(f"{to}: {len(files)} files", err=True)
+    click.echo(f"{to}: {count(len(files), 'file')}", err=True)
 
 
 def _not_of_now(folder: Path, files: dict[str, bytes]) -> list[str]:

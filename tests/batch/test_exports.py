@@ -302,6 +302,20 @@ def test_feedback_is_one_file_for_each_hand_in(tmp_path: Path) -> None:
         assert "evil.md" in archive.namelist()
 
 
+@pytest.mark.parametrize(
+    "words", [("export", "{book}", "--feedback", "-"), ("batch", MODULE, ".", "--out", "-")]
+)
+def test_no_folder_is_called_as_standard_output_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    path = filled(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    ran = CliRunner().invoke(cli, [word.format(book=path) for word in words])
+    assert isinstance(ran.exception, UsageError)
+    assert "not for standard output" in str(ran.exception)
+    assert not (tmp_path / "-").exists()
+
+
 def test_feedback_goes_back_under_the_names_it_came_by(tmp_path: Path) -> None:
     ada = HandIn("ada", (Student("12", "Ada"),), "/s/lovelaceada_LATE_12_34_w.zip")
     emmy = HandIn(
