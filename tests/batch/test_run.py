@@ -312,6 +312,23 @@ def test_the_terms_of_the_course_are_applied(tmp_path: Path) -> None:
     assert "not in this source, and kept as graded before: ada" in ran.stderr
 
 
+def test_what_is_held_says_why(tmp_path: Path) -> None:
+    checks = FILES["assignments/sums/checks.py"].replace(
+        'function="double"', 'function="double", visibility="hidden"'
+    )
+    root = make_course(tmp_path / "course", {"assignments/sums/checks.py": checks}).root
+    write(tmp_path / "class", {"ada/work.py": REFERENCE})
+    line = [sys.executable, "-m", "grader", "batch", "sums", str(tmp_path / "class")]
+    line += ["--out", str(tmp_path / "out"), "--course", str(root)]
+    environment = {**os.environ, "GRADE_CACHE": str(tmp_path / "banks")}
+    ran = subprocess.run(line, capture_output=True, text=True, env=environment)
+    assert ran.returncode == 4
+    assert (
+        "held: ada: 1/double gives the right number: its cases are hidden, and the sandbox process would show them"
+        in ran.stdout
+    )
+
+
 def test_what_was_graded_in_a_weaker_box_than_the_course_requires_is_not_known(
     tmp_path: Path,
 ) -> None:
