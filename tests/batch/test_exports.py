@@ -316,6 +316,12 @@ def test_no_folder_is_called_as_standard_output_is(
     assert not (tmp_path / "-").exists()
 
 
+def test_two_things_on_standard_output_are_refused_by_their_names() -> None:
+    ran = CliRunner().invoke(cli, ["similar", MODULE, ".", "-o", "-", "--json", "-"])
+    said = "only one of --output and --json can go to standard output (-)"
+    assert str(ran.exception) == said
+
+
 def test_feedback_goes_back_under_the_names_it_came_by(tmp_path: Path) -> None:
     ada = HandIn("ada", (Student("12", "Ada"),), "/s/lovelaceada_LATE_12_34_w.zip")
     emmy = HandIn(
