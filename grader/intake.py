@@ -73,13 +73,16 @@ ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".t
 SKIPPED_SUFFIXES = (".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib", ".pth", ".nbi", ".nbc")
 
 
-def read_submission(path: Path, expects: Sequence[str], also: Sequence[str] = ()) -> Submission:
+def read_submission(
+    path: Path, expects: Sequence[str], also: Sequence[str] = (), *, any_name: bool = False
+) -> Submission:
     """The submission at `path`: a folder, a zip file, a tar file (plain, gzip, bzip2 or xz), or one file of
     the name that is expected.
 
     expects: top-level modules or packages that it should hold. The shallowest folder that holds one of
-    them is the submission's root. also: folders beside them that are taken, where they are there. Raises
-    NotGradable that says what is wrong and what to hand in.
+    them is the submission's root. also: folders beside them that are taken, where they are there. any_name: one
+    Python file may have any name, as in a class where that is its author's. Raises NotGradable that says what is
+    wrong and what to hand in.
     """
     if path.is_dir():
         try:
@@ -90,6 +93,8 @@ def read_submission(path: Path, expects: Sequence[str], also: Sequence[str] = ()
         raise NotGradable(f"{path}: there is no such file or folder")
     if path.is_file() and path.name in [f"{name}.py" for name in expects]:
         return read_file(path, expects)
+    if any_name and len(expects) == 1 and path.suffix.lower() == ".py" and path.is_file():
+        return read_file(path, expects, f"{expects[0]}.py")
     if path.is_file() and path.suffix == ".ipynb":
         return read_notebook(path, expects)
     if path.is_file() and zipfile.is_zipfile(path):
@@ -116,17 +121,19 @@ def read_submission(path: Path, expects: Sequence[str], also: Sequence[str] = ()
     )
 
 
-def read_file(path: Path, expects: Sequence[str]) -> Submission:
-    """The submission that is one Python file; what lies beside it is not taken."""
+def read_file(path: Path, expects: Sequence[str], name: str = "") -> Submission:
+    """The submission that is one Python file, by another name where one is given; what lies beside it is not taken."""
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_FILE + 1)
     except OSError as error:
         raise NotGradable(f"{path}: cannot be read: {error.strerror}") from error
     files: dict[str, bytes] = {}
-    _not_made(path.name, data)
-    _count(files, path.name, data, 0)
-    return submission(path, files, [], expects, [path.name])
+    name = name or path.name
+    _not_made(name, data)
+    _count(files, name, data, 0)
+    notes = [f"its one file was graded as {name}"] if name != path.name else []
+    return submission(path, files, notes, expects, [name])
 
 
 def read_notebook(path: Path, expects: Sequence[str]) -> Submission:

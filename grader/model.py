@@ -14,6 +14,8 @@ import msgspec
 from grader.terms import Standing
 
 Tree = Any  # one input or answer; see the module's docstring
+OF_ONE_FILE = ("functions",)  # bindings to plain functions; the others bind packages
+WAITS = "waits for"  # begins the reason of a check that is blocked by another one
 
 
 class Outcome(enum.Enum):

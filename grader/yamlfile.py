@@ -58,6 +58,7 @@ def read_yaml(path: Path, kind: type[T]) -> tuple[T, Any]:
     repeated = _repeated(node)
     if repeated is not None:
         raise UsageError(f"{path}:{repeated[1]}: {repeated[0]}: this key is given twice")
+    tree = _without_nothing(tree, kind)
     if not isinstance(tree, dict):
         raise UsageError(
             f"{path}:1: expected keys and values, such as {msgspec.structs.fields(kind)[0].name}: ..."
@@ -66,6 +67,18 @@ def read_yaml(path: Path, kind: type[T]) -> tuple[T, Any]:
         return msgspec.convert(tree, kind), locate
     except msgspec.ValidationError as error:
         raise UsageError(f"{path}:{_explain(str(error), node, tree, kind)}") from None
+
+
+def _without_nothing(tree: Any, kind: type[msgspec.Struct]) -> Any:
+    """The values without keys below which every line is a comment; a file of nothing else is no key at all, where
+    none is required."""
+    fields = msgspec.structs.fields(kind)
+    if tree is None and not any(field.required for field in fields):
+        return {}
+    if not isinstance(tree, dict):
+        return tree
+    keyed = {f.encode_name for f in fields if typing.get_origin(f.type) is dict and not f.required}
+    return {k: v for k, v in tree.items() if v is not None or k not in keyed}
 
 
 def _problem(error: BaseException) -> str:

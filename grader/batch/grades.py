@@ -110,7 +110,10 @@ def uneven(rows: Iterable[Row]) -> str:
         alike = list(dict.fromkeys(ids))
         more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
         told.append(f"{', '.join(alike[:3])}{more} out of {points} points")
-    return f"not graded out of the same points: {'; '.join(told)}. Grade all of them again"
+    return (
+        f"not graded out of the same points: {'; '.join(told)}. Grade all of them again; a batch into a fresh --out leaves "
+        "out who is in no source any more, such as somebody's old name"
+    )
 
 
 def title(rows: Iterable[Row], module: str) -> str:

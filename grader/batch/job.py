@@ -23,7 +23,7 @@ from grader.batch.parcel import unpacked
 from grader.course import Course, CourseFile, digest_of
 from grader.errors import GraderError, NotGradable, UsageError
 from grader.intake import read_submission
-from grader.model import Report, Submission
+from grader.model import OF_ONE_FILE, Report, Submission
 from grader.report.json import from_json, to_json
 from grader.setting import Kept, grade_one, open_box, with_seed
 from grader.signals import raising
@@ -87,7 +87,12 @@ def take_in(
     """What lies at a path as a submission, None where it is none, and what is to be said of it."""
     assignment = ready.assignment
     try:
-        taken = read_submission(path, assignment.expects, assignment.also)
+        taken = read_submission(
+            path,
+            assignment.expects,
+            assignment.also,
+            any_name=assignment.binding in OF_ONE_FILE,
+        )
     except NotGradable as error:
         return None, Reply("refused", _text(to_staff(error)))
     except Exception as error:

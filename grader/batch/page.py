@@ -22,7 +22,7 @@ from grader.batch import grades as of
 from grader.batch.book import GRADED
 from grader.batch.grades import Grade
 from grader.batch.model import Row
-from grader.model import Outcome, Verdict
+from grader.model import WAITS, Outcome, Verdict
 from grader.report.outline import MISMATCHES, WORDS
 from grader.report.text import count, cut, duration, one_line, points, sentence, visible
 from grader.terms import rounded
@@ -39,6 +39,7 @@ KINDS = {
 }  # fmt: skip
 
 RAISED = "An error was raised"
+NOT_IMPORTED = "The file is missing or cannot be imported"
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -172,7 +173,11 @@ def kinds_of_fault(rows: Iterable[Row]) -> list[tuple[str, int]]:
     """How the checks failed, in words, with how many: the kind of mismatch where there is one."""
     told: Counter[str] = Counter()
     for verdict in _verdicts(rows):
-        if verdict.outcome in (Outcome.PASSED, Outcome.HELD, Outcome.BLOCKED):
+        if verdict.outcome in (Outcome.PASSED, Outcome.HELD):
+            continue
+        if verdict.outcome is Outcome.BLOCKED:
+            # What waits for another check is that one's fault, which is counted there.
+            told[NOT_IMPORTED] += not verdict.reason.startswith(WAITS)
             continue
         example = verdict.counterexample
         if verdict.outcome is Outcome.FAILED and example is not None:
@@ -181,7 +186,7 @@ def kinds_of_fault(rows: Iterable[Row]) -> list[tuple[str, int]]:
             told[RAISED] += 1
         else:
             told[sentence(WORDS[verdict.outcome].text)] += 1
-    return sorted(told.items(), key=lambda pair: (-pair[1], pair[0]))
+    return sorted((+told).items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def time_spent(rows: Sequence[Row]) -> str:

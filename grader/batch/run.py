@@ -31,7 +31,7 @@ from grader.batch.roster import Roster, enrolled
 from grader.batch.standing import settled
 from grader.course import Course
 from grader.errors import GraderError, OutputFault, UsageError
-from grader.model import Limits, Report
+from grader.model import Limits, Outcome, Report
 from grader.report import VIEWS
 from grader.report.json import from_json, to_json
 from grader.sandbox import LEVELS, level
@@ -419,7 +419,7 @@ class _Batch:
         self, hand_in: HandIn, kind: str, key: str, report: Report, *, new: bool = False
     ) -> None:
         held = report.score is None
-        problem = "a check could not be graded, through a fault of the grader" if held else ""
+        problem = _why_held(report) if held else ""
         state = books.HELD if held else books.GRADED
         self.book.keep(
             self.module,
@@ -463,6 +463,12 @@ class _Batch:
         self.reports.write(self.module, done)
         self.dealt.append(done)
         self.watcher.done(done)
+
+
+def _why_held(report: Report) -> str:
+    """Why a report has no score yet, by the first check that has none."""
+    held = next(verdict for verdict in report.checks if verdict.outcome is Outcome.HELD)
+    return f"{held.task}/{held.title}: {held.reason}"
 
 
 def rows_of(book: Book, people: Roster | None = None) -> list[Row]:

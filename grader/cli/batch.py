@@ -199,8 +199,8 @@ def batch(
     place = aside if preview else out
     before: list[Row] = []
     if preview:
-        make_folder(aside)
         with Book(book_path) as book:
+            make_folder(aside)
             before = book.rows(module)
             book.copy(aside / "gradebook.sqlite")
     with Book(place / "gradebook.sqlite") as book:
@@ -346,7 +346,10 @@ def read(
 
 
 def check_apart(out: Path, source: Path) -> None:
-    """Raises UsageError where the results would lie among the hand-ins as one of them, or in one of them."""
+    """Raises UsageError where the results would lie among the hand-ins as one of them, or in one of them; or in a
+    folder called `-`, which elsewhere is standard output."""
+    if str(out) == "-":
+        raise UsageError("--out -: the results are a folder, and not for standard output. Name one")
     here, there = out.resolve(), source.resolve()
     if not there.is_dir():
         return

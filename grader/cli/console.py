@@ -252,10 +252,10 @@ def read_report(path: Path) -> Report:
 
 def check_outputs(wanted: dict[str, str]) -> None:
     """Raises UsageError for an output that cannot work, before anything is graded."""
-    if list(wanted.values()).count("-") > 1:
-        raise UsageError(
-            "only one of --json, --html and --gradescope can go to standard output (-)"
-        )
+    piped = [f"--{name}" for name, to in wanted.items() if to == "-"]
+    if len(piped) > 1:
+        told = f"{', '.join(piped[:-1])} and {piped[-1]}"
+        raise UsageError(f"only one of {told} can go to standard output (-)")
     for name, to in wanted.items():
         if to != "-":
             check_output(to, f"--{name}")

@@ -137,8 +137,15 @@ def _feedback(
 ) -> None:
     from grader.bank import write_whole
     from grader.batch.feedback import feedback, zipped
+    from grader.batch.names import shown
+    from grader.report.text import count
 
     files, left_out = feedback(rows, form=form, system=system, shown_checks=seen)
+    if str(to) == "-":
+        raise UsageError(
+            "--feedback -: these are many files, and not for standard output. Name a folder, or a file "
+            "that ends in .zip"
+        )
     if to.suffix.lower() == ".zip":
         check_output(str(to), "--feedback")
         try:
@@ -149,9 +156,24 @@ def _feedback(
         raise UsageError(f"--feedback: {to} is a file. Name a folder, or a file that ends in .zip")
     else:
         write_files(to, files)
+        if stale := _not_of_now(to, files):
+            more = f" and {len(stale) - 3} more" if len(stale) > 3 else ""
+            left_out.append(
+                f"{to} also holds what this export did not write: {', '.join(map(shown, stale[:3]))}{more}. Look at it "
+                "before the folder is sent to anybody"
+            )
     for line in left_out:
         click.echo(f"note: {line}", err=True)
-    click.echo(f"{to}: {len(files)} files", err=True)
+    click.echo(f"{to}: {count(len(files), 'file')}", err=True)
+
+
+def _not_of_now(folder: Path, files: dict[str, bytes]) -> list[str]:
+    """What lies where feedback does and was not written now: of an earlier export, or somebody's own."""
+    from grader.batch.feedback import FORMS
+
+    found = [p for end in FORMS.values() for p in folder.glob(f"*.{end}")]
+    found += [p for end in FORMS.values() for p in folder.glob(f"*/feedback.{end}")]
+    return sorted({path.relative_to(folder).as_posix() for path in found} - files.keys())
 
 
 @click.command("diff", short_help="Compare two gradebooks: who gained, who lost, by which check.")

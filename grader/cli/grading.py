@@ -319,6 +319,7 @@ def replay(
     from grader.course import find_course
     from grader.errors import unknown
     from grader.intake import read_submission
+    from grader.model import OF_ONE_FILE
 
     stored = read_report(report)
     keys = [f"{v.task}/{v.title}" for v in stored.checks]
@@ -342,7 +343,12 @@ def replay(
                 )
         free = tuple(msgspec.structs.replace(c, after=()) for c in ready.assignment.checks)
         few = msgspec.structs.replace(ready.assignment, checks=free)
-        taken = read_submission(submission or Path(stored.origin), few.expects, few.also)
+        taken = read_submission(
+            submission or Path(stored.origin),
+            few.expects,
+            few.also,
+            any_name=few.binding in OF_ONE_FILE,  # as a batch takes it
+        )
         if taken.digest[:16] != stored.provenance.submission_digest:
             click.echo("note: the submission has changed since this report was made", err=True)
         box = open_box(sandbox, course, ready, progress)

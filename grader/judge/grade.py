@@ -20,6 +20,7 @@ from grader.judge.policy import flags as flags_of
 from grader.judge.reading import Finding, read
 from grader.judge.shrink import Shrinker
 from grader.model import (
+    OF_ONE_FILE,
     Assignment,
     Flag,
     Outcome,
@@ -31,9 +32,6 @@ from grader.model import (
 )
 from grader.sandbox import Sandbox
 
-OF_ONE_FILE = (
-    "functions",
-)  # bindings to plain functions, which one file can hold; the others bind packages
 SoFar = Callable[[Report], None]
 
 

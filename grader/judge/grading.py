@@ -38,6 +38,7 @@ from grader.judge.reading import Finding
 from grader.judge.script import snippet
 from grader.judge.shrink import RENEWED_SECONDS, Shrinker
 from grader.model import (
+    WAITS,
     Assignment,
     CaseBank,
     Check,
@@ -61,7 +62,6 @@ _ENDS = {
     End.PROTOCOL: Outcome.CRASHED,
 }
 NOT_REACHED = "not reached:"
-WAITS = "waits for"
 NOT_SHRUNK = ("facts", "learns")  # comparisons of answers that no smaller case explains
 # For which a worker's threads may go on after an answer before another's time is taken.
 REST_SECONDS = 0.05

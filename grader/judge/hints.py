@@ -12,8 +12,8 @@ import msgspec
 from grader.bank import Module
 from grader.box.modes import PLAIN, PYTHON
 from grader.box.notebook import is_made, left_out
-from grader.judge.grading import WAITS, Grading
-from grader.model import Outcome, Raised, Submission, Verdict
+from grader.judge.grading import Grading
+from grader.model import WAITS, Outcome, Raised, Submission, Verdict
 from grader.sandbox import Sandbox
 from grader.sandbox.session import Opened
 

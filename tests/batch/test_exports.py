@@ -292,9 +292,34 @@ def test_feedback_is_one_file_for_each_hand_in(tmp_path: Path) -> None:
     ]
     assert "hedy: no report: the zip is damaged" in ran.stderr
     assert "/in/" not in (tmp_path / "f" / "ada-emmy.html").read_text()
+    assert "did not write" not in ran.stderr
+    (tmp_path / "f" / "left.html").touch()
+    ran = grade("export", path, "--feedback", tmp_path / "f")
+    assert "f also holds what this export did not write: left.html." in ran.stderr
+    assert (tmp_path / "f" / "left.html").exists()
     grade("export", path, "--feedback", tmp_path / "f.zip", "--form", "markdown")
     with zipfile.ZipFile(tmp_path / "f.zip") as archive:
         assert "evil.md" in archive.namelist()
+
+
+@pytest.mark.parametrize(
+    "words", [("export", "{book}", "--feedback", "-"), ("batch", MODULE, ".", "--out", "-")]
+)
+def test_no_folder_is_called_as_standard_output_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    path = filled(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    ran = CliRunner().invoke(cli, [word.format(book=path) for word in words])
+    assert isinstance(ran.exception, UsageError)
+    assert "not for standard output" in str(ran.exception)
+    assert not (tmp_path / "-").exists()
+
+
+def test_two_things_on_standard_output_are_refused_by_their_names() -> None:
+    ran = CliRunner().invoke(cli, ["similar", MODULE, ".", "-o", "-", "--json", "-"])
+    said = "only one of --output and --json can go to standard output (-)"
+    assert str(ran.exception) == said
 
 
 def test_feedback_goes_back_under_the_names_it_came_by(tmp_path: Path) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 from click.testing import CliRunner
-from golden.sample_reports import blank, buggy, full_marks, held
+from golden.sample_reports import blank, buggy, full_marks, held, import_failure
 
 from grader.batch import book
 from grader.batch.grades import grades
 from grader.batch.model import HandIn, Row, Student
 from grader.batch.page import distribution, kinds_of_fault, most_failed, render
 from grader.cli import cli
-from grader.model import Outcome, Report
+from grader.model import WAITS, Outcome, Report
 from tests.batch.gradebooks import MODULE, filled
 
 
@@ -75,13 +76,20 @@ def test_a_group_counts_once() -> None:
 
 def test_kinds_of_fault_are_told_in_words() -> None:
     told = dict(kinds_of_fault(rows(emmy=buggy())))
-    faults = [
-        v
-        for v in buggy().checks
-        if v.outcome not in (Outcome.PASSED, Outcome.BLOCKED, Outcome.HELD)
-    ]
+    faults = [v for v in buggy().checks if v.outcome not in (Outcome.PASSED, Outcome.HELD)]
     assert sum(told.values()) == len(faults)
     assert "The shapes differ" in told
+
+
+def test_what_cannot_be_imported_is_a_way_to_fail_and_what_waits_is_none() -> None:
+    nothing = import_failure()
+    waits = [msgspec.structs.replace(v, reason=f"{WAITS} task 2.1") for v in nothing.checks]
+    waiting = msgspec.structs.replace(nothing, checks=tuple(waits))
+    told = kinds_of_fault(rows(ada=nothing, emmy=waiting))
+    assert told == [("The file is missing or cannot be imported", len(nothing.checks))]
+    page = render(grades(rows(ada=nothing)), MODULE)
+    assert "How they failed" in page
+    assert "Checks most failed" not in page
 
 
 def test_a_class_without_a_score_has_a_page() -> None:

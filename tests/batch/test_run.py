@@ -28,7 +28,7 @@ from hostile.attacks import ATTACKS
 
 from batch.test_sources_git import commit, repository
 from grader import bank
-from grader.batch import run, sources
+from grader.batch import job, run, sources
 from grader.batch.book import Book
 from grader.batch.exports import EXPORTS, Wanted
 from grader.batch.grades import grades
@@ -131,6 +131,21 @@ def undisturbed(handed_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def score(row: Row) -> float | None:
     return None if row.report is None else row.report.score
+
+
+def test_one_file_has_the_name_of_its_author(
+    course: Course, ready: bank.Module, tmp_path: Path
+) -> None:
+    for name in ("ada.py", "Emmy.PY"):
+        (tmp_path / name).write_text(RIGHT)
+        taken, said = job.take_in(course, ready, tmp_path / name, None)
+        assert taken is not None, said
+        assert list(taken.files) == ["warmup.py"]
+        assert taken.notes == ("its one file was graded as warmup.py",)
+    package = msgspec.structs.replace(ready.assignment, binding="minitorch")
+    ready = msgspec.structs.replace(ready, assignment=package)
+    taken, said = job.take_in(course, ready, tmp_path / "ada.py", None)
+    assert (taken, said.kind) == (None, "refused")
 
 
 def test_every_submission_is_dealt_with(undisturbed: Path) -> None:
@@ -295,6 +310,23 @@ def test_the_terms_of_the_course_are_applied(tmp_path: Path) -> None:
     (tmp_path / "class" / "ada").rename(tmp_path / "class" / "emmy")
     ran = subprocess.run(line, capture_output=True, text=True, env=environment)
     assert "not in this source, and kept as graded before: ada" in ran.stderr
+
+
+def test_what_is_held_says_why(tmp_path: Path) -> None:
+    checks = FILES["assignments/sums/checks.py"].replace(
+        'function="double"', 'function="double", visibility="hidden"'
+    )
+    root = make_course(tmp_path / "course", {"assignments/sums/checks.py": checks}).root
+    write(tmp_path / "class", {"ada/work.py": REFERENCE})
+    line = [sys.executable, "-m", "grader", "batch", "sums", str(tmp_path / "class")]
+    line += ["--out", str(tmp_path / "out"), "--course", str(root)]
+    environment = {**os.environ, "GRADE_CACHE": str(tmp_path / "banks")}
+    ran = subprocess.run(line, capture_output=True, text=True, env=environment)
+    assert ran.returncode == 4
+    assert (
+        "held: ada: 1/double gives the right number: its cases are hidden, and the sandbox process would show them"
+        in ran.stdout
+    )
 
 
 def test_what_was_graded_in_a_weaker_box_than_the_course_requires_is_not_known(

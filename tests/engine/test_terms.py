@@ -149,6 +149,16 @@ def test_a_mistake_in_what_is_agreed_is_told(tmp_path: Path, agreed: str, said: 
 
 
 @pytest.mark.parametrize(
+    "agreed",
+    ["", "# nobody yet\n", "---\n", "extensions:\n  # ada: {sums: {days: 2}}\nadjustments:\n"],
+)
+def test_nothing_but_comments_agrees_nothing(tmp_path: Path, agreed: str) -> None:
+    write(tmp_path, {**FILES, "grader.yaml": GOOD, "students.yaml": agreed})
+    terms = load_terms(load_course(tmp_path))
+    assert (terms.extensions, terms.adjustments) == ({}, {})
+
+
+@pytest.mark.parametrize(
     ("line", "said"),
     [
         ("  0101: {sums: []}", "adjustments.0101: expected text, not a whole number. Write it in quotes"),

@@ -19,6 +19,7 @@ from grader.batch.similar.compare import Work
 from grader.course import Course, ModuleFile, load_module
 from grader.errors import NotGradable, UsageError
 from grader.intake import read_submission
+from grader.model import OF_ONE_FILE
 from grader.terms import moment
 
 REFERENCE = "the reference"
@@ -147,7 +148,12 @@ class Reader:
             try:
                 if hand_in.problem:
                     raise NotGradable(hand_in.problem)
-                taken = read_submission(Path(hand_in.path), settings.expects, settings.also)
+                taken = read_submission(
+                    Path(hand_in.path),
+                    settings.expects,
+                    settings.also,
+                    any_name=settings.binding in OF_ONE_FILE,
+                )
             except NotGradable as error:
                 self.notes.append(f"{hand_in.id}{before} is left out: {shown(error.what)}")
                 continue
