@@ -259,34 +259,34 @@ def made_by_numba(target, name, question, cases, edges, first):
     )
 
 
-# A side is longer than a byte counts.
-big = {"order": [1, 0], "shape": [20, 140]}
+# A side is longer than a byte counts, with a sign or without.
+big = {"order": [1, 0], "shape": [20, 260]}
 made_by_numba(
     fast,
     "map",
     questions.compiled_map,
     compiled_map_cases(),
     [
-        big | {"small": [20, 140]},
-        big | {"small": [1, 140]},
-        big | {"small": [20, 140], "order": [0, 1]},
+        big | {"small": [20, 260]},
+        big | {"small": [1, 260]},
+        big | {"small": [20, 260], "order": [0, 1]},
     ],
     "The fast tensor_map reads every layout of its input",
 )
-big = {"shape": [20, 140], "a_order": [0, 1], "b_order": [1, 0]}
+big = {"shape": [20, 260], "a_order": [0, 1], "b_order": [1, 0]}
 made_by_numba(
     fast,
     "zip",
     questions.compiled_zip,
     compiled_zip_cases(),
     [
-        big | {"left": [20, 140], "right": [20, 140]},
-        big | {"left": [20, 140], "right": [20, 140], "b_order": [0, 1]},
-        big | {"left": [20, 1], "right": [1, 140]},
+        big | {"left": [20, 260], "right": [20, 260]},
+        big | {"left": [20, 260], "right": [20, 260], "b_order": [0, 1]},
+        big | {"left": [20, 1], "right": [1, 260]},
     ],
     "The fast tensor_zip reads every layout of its inputs",
 )
-big = {"shape": [3, 140, 5]}
+big = {"shape": [3, 260, 5]}
 made_by_numba(
     fast,
     "reduce",
@@ -691,7 +691,7 @@ cuda_mm.check(
     cases=6,
     weight=3,
     edges=[{"a": counted(2, 2), "b": counted(2, 2) - 1.0, "turns": t} for t in TURNS]
-    + [{"a": counted(31, 31), "b": np.eye(31) * 2.0, "turns": "forward"}],
+    + [{"a": counted(n, n), "b": np.eye(n) * 2.0, "turns": "forward"} for n in (31, 32)],
 )
 cuda_mm.check(
     questions.cuda_mm_facts,

@@ -77,6 +77,11 @@ def convolutions(draw, extents, layouts=False, out_layouts=False):
     }
 
 
+def both_ways(cases):
+    """The same cases, some of them in reverse."""
+    return st.builds(lambda given, reverse: given | {"reverse": reverse}, cases, st.booleans())
+
+
 @st.composite
 def convolution_tensors(draw, extents, gradient=False):
     """An input and a kernel in any layout, and what arrives at their convolution."""
@@ -243,11 +248,18 @@ for number, dims in (("4.1", 1), ("4.2", 2)):
     convolving.check(questions.convolution_compiles, st.just({}), **facts)
     convolving.check(questions.convolution_runs_in_parallel, st.just({}), after=[compiled], **facts)
     convolving.check(questions.convolution_keeps_apart, st.just({}), after=[parallel], **facts)
+    # Longer than what a kernel may keep at hand, or take at a time.
+    long_input, long_kernel = (
+        ((2, 5, 37), (6, 5, 9)) if dims == 1 else ((1, 2, 11, 35), (3, 2, 3, 9))
+    )
     convolving.check(
         questions.convolution,
-        convolutions(some, layouts=True),
-        edges=[whole_case((2, 3, *image), (2, 3, *window))],
-        reverse=False,
+        both_ways(convolutions(some, layouts=True)),
+        edges=[
+            whole_case(given, weight) | {"reverse": reverse}
+            for given, weight in (((2, 3, *image), (2, 3, *window)), (long_input, long_kernel))
+            for reverse in (False, True)
+        ],
         title=f"The compiled {kernel} gives the right numbers",
         after=[compiled],
         cases=8,

@@ -97,6 +97,12 @@ MISTAKES = [
         "x if abs(x) > abs(y) else y",
         "max of two numbers",
     ),
+    operators(
+        "max takes the larger number for a truth, and loses a 0",
+        "x if x > y else y",
+        "(x > y and x) or y",
+        "max of two numbers",
+    ),
     operators("max is the smaller", "x if x > y else y", "x if x < y else y", "max of two"),
     operators(
         "is_close without the absolute value",

@@ -555,6 +555,12 @@ MISTAKES = [
         apart("matrix_multiply"),
     ),
     plain(
+        "map keeps its indices in bytes without a sign",
+        MAP_LOOP,
+        MAP_LOOP.replace("np.int32", "np.uint8"),
+        right("map"),
+    ),
+    plain(
         "map keeps its indices in bytes",
         MAP_LOOP,
         MAP_LOOP.replace("np.int32", "np.int8"),

@@ -358,6 +358,12 @@ MISTAKES = [
         SQUARE,
     ),
     cuda(
+        "square: the block's last row is left out",
+        "inside = i < size and j < size",
+        "inside = i < size and j < size and i < THREADS_PER_BLOCK - 1",
+        SQUARE,
+    ),
+    cuda(
         "square: the matrices are read from global memory all the time",
         "total += a_tile[i, k] * b_tile[k, j]",
         "total += a[i * size + k] * b[k * size + j]",

@@ -142,6 +142,7 @@ APART1, APART2 = (
     f"No two iterations of the parallel loop of tensor_conv{dims}d" for dims in (1, 2)
 )
 COMPILED1 = "The compiled tensor_conv1d gives"
+COMPILED2 = "The compiled tensor_conv2d gives"
 TILE, TILE_LAYOUT = "tile gathers", "tile takes images"
 AVERAGE, AVERAGE_BACK = "avgpool2d takes", "The gradient of avgpool2d"
 ARGMAX, MARKS = "argmax marks the largest cell along", "argmax marks largest cells only"
@@ -234,6 +235,7 @@ MISTAKES = [
     ),
     line("the last place is left out", "range(out_width)", "range(out_width - 1)", LAYS1),
     line("the last weight is left out", "range(kw)", "range(kw - 1)", LAYS1),
+    line("weights beyond the eighth are left out", "range(kw)", "range(min(kw, 8))", COMPILED1),
     line(
         "a kernel larger than the signal is refused",
         "    for b in prange(batch):\n",
@@ -404,6 +406,12 @@ MISTAKES = [
         "h, w = h % height, w % width\n                                if True:",
         LAYS2,
         CONV2,
+    ),
+    plane(
+        "columns of the image beyond the 32nd are left out",
+        "range(out_width)",
+        "range(min(out_width, 32))",
+        COMPILED2,
     ),
     plane(
         "only the last row of the kernel counts",
