@@ -428,6 +428,7 @@ def test_a_cell_that_fails_costs_what_it_would_have_defined(
     cells = cells_of(WARMUP)
     at = next(i for i, cell in enumerate(cells) if cell.startswith("class Square"))
     cells[at] = "undefined\n" + cells[at].replace("class Square(", "class Square(undefined_base, ")
+    cells.append("\nimport wandb")
     taken_in = taken(tmp_path / "a", notebook(*cells), "hw.ipynb", "warmup")
     report = grade(banks.module("warmup", seed=7, cases=20), taken_in, box, seed=7)
     lost = [v for v in report.checks if v.outcome is not Outcome.PASSED]
@@ -435,6 +436,8 @@ def test_a_cell_that_fails_costs_what_it_would_have_defined(
     assert all("Square" in v.title for v in lost)
     place = f"hw.ipynb code cell {at + 1}, line 2"
     assert all("Square is not defined" in v.reason and place in v.reason for v in lost)
+    last = f"hw.ipynb code cell {len(cells)}, line 2"
+    assert f"{last} imports wandb, which is not installed: a stand-in was given" in report.notes
     assert any(place in note for note in report.notes)
 
 
