@@ -252,9 +252,10 @@ def read_report(path: Path) -> Report:
 
 def check_outputs(wanted: dict[str, str]) -> None:
     """Raises UsageError for an output that cannot work, before anything is graded."""
-    if list(wanted.values()).count("-") > 1:
+    to_standard_output = [f"--{name}" for name, to in wanted.items() if to == "-"]
+    if len(to_standard_output) > 1:
         raise UsageError(
-            "only one of --json, --html and --gradescope can go to standard output (-)"
+            f"only one of {' and '.join(to_standard_output)} can go to standard output (-)"
         )
     for name, to in wanted.items():
         if to != "-":
