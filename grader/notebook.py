@@ -28,12 +28,15 @@ MOST_READ_AGAIN = (
 # Cell magics whose cell is Python all the same. Every other one hands the cell to something else.
 _PYTHON_CELLS = frozenset({"capture", "memit", "mprun", "prun", "time", "timeit", "lprun", "python", "python3"})  # fmt: skip
 # A line of IPython: `!ls`, `%time x`, `?f`, `f?`, `names = !ls`, `took = %timeit f()`.
-_LINE = re.compile(r"(?:[!%?].*|[\w., ]+=\s*[!%]\s*\w.*|[%\w.\[\]]+\?{1,2}\s*)$")
+_LINE = re.compile(r"(?:[!%?].*|[\w., '\"\[\]]+=\s*[!%]\s*\w.*|[%\w.\[\]]+\?{1,2}\s*)$")
 # What IPython takes for `%pip install numpy` where it is alone in its cell.
 _ALONE = re.compile(
     r"\s*(?:pip|conda|mamba|uv|cd|ls|ll|pwd|cat|cp|mv|rm|mkdir|rmdir|matplotlib|load_ext|autoreload|time|timeit)"
     r"(?:\s+[^\s=].*)?$"
 )
+# What a line begins with that was copied with the prompt it was typed at: IPython takes it away.
+_PROMPT = re.compile(r">>>(?: |$)|In \[\d+\]: ?")
+_ANY_PROMPT = re.compile(rf"^(?:{_PROMPT.pattern}|\.\.\.(?: |$)|\s*\.{{3,}}: ?)")
 _DIRECTIVES = re.compile(r"^\s*(?:#.*)?$")
 # What a cell that is no Python would have defined, as far as can be told without reading it as Python.
 _DEFINES = re.compile(
@@ -210,6 +213,7 @@ def python(text: str, most: int = MOST_READ_AGAIN) -> tuple[list[str], int, str]
     while len(lines) > 1 and not lines[-1].strip():
         lines.pop()
     first = next((at for at, line in enumerate(lines) if not _DIRECTIVES.match(line)), 0)
+    lines = _at_the_margin(lines, first)
     magic = re.match(r"\s*%%(\w*)", lines[first])
     ipython = 0
     if magic:
@@ -246,6 +250,15 @@ def python(text: str, most: int = MOST_READ_AGAIN) -> tuple[list[str], int, str]
             lines[at] = "#"
             ipython += 1
     return ["#"] * len(lines), 0, f"line {at + 1} is no Python ({said})"
+
+
+def _at_the_margin(lines: list[str], first: int) -> list[str]:
+    """A cell as IPython takes it: what its first line of code is indented by is no part of any line, nor are prompts."""
+    indent = lines[first][: len(lines[first]) - len(lines[first].lstrip())]
+    lines = [line.removeprefix(indent) for line in lines]
+    if _PROMPT.match(lines[first]):
+        lines = [_ANY_PROMPT.sub("", line) for line in lines]
+    return lines
 
 
 def _alone(lines: list[str], at: int) -> bool:

@@ -25,7 +25,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from typing import Any, NoReturn
 
 from grader.box.faults import Blocked, Missing
-from grader.box.notebook import LeftOut, NotebookLoader, runs_notebook
+from grader.box.notebook import LeftOut, NotebookLoader, located_on_disk, runs_notebook
 
 _IMPORT_FROM = dis.opmap["IMPORT_FROM"]
 
@@ -115,7 +115,7 @@ class _Strays:
         # Who asks whether a library is there, by `try: import`, means to do without it.
         if not file.startswith(root) or frame.f_lineno in guarded(file):
             return None
-        where = file[len(root) :].replace(os.sep, "/")
+        where = located_on_disk(file, frame.f_lineno) or file[len(root) :].replace(os.sep, "/")
         self.package.note(
             f"{where} imports {name.split('.')[0]}, which is not installed: a stand-in was given"
         )

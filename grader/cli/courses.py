@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -350,6 +351,9 @@ def start(module: str, source: Path, dry_run: bool, course_dir: Path | None) -> 
     if source.resolve() == course.root:
         raise UsageError(f"--from {source}: that is this folder. Name the one of the module before")
     found = student.carried(course, module, source)
+    faults = [fault for name in found.files if (fault := in_the_way(course.root, name))]
+    if faults:
+        raise UsageError(f"{'. '.join(faults)}. Nothing was copied")
     for name, data in found.files.items():
         path = course.root / name
         here = path.read_bytes() if path.is_file() else None
@@ -381,11 +385,26 @@ def start(module: str, source: Path, dry_run: bool, course_dir: Path | None) -> 
         put(f"{module} needs no file of an earlier module")
 
 
+def in_the_way(root: Path, name: str) -> str:
+    """Why a file of that name cannot be written below a folder, or "" where it can."""
+    path = root / name
+    if not path.resolve().is_relative_to(root.resolve()):
+        return f"{path}: a link leads out of this folder. Remove it"
+    if path.exists() and not path.is_file():
+        return f"{path}: this is no file. Move it away, for {name} is to be put there"
+    for parent in list(path.relative_to(root).parents)[:-1]:
+        if (root / parent).exists() and not (root / parent).is_dir():
+            return (
+                f"{root / parent}: this is no folder. Move it away, for {name} is to be put in it"
+            )
+    return ""
+
+
 def free_name(root: Path, name: str, data: bytes) -> str:
     """A name under which nothing else is kept yet: `name`, or with a number behind it."""
     for number in itertools.count(2):
         path = root / name
-        if not path.exists() or (path.is_file() and path.read_bytes() == data):
+        if not os.path.lexists(path) or (path.is_file() and path.read_bytes() == data):
             break
         name = f"{name.rstrip('0123456789')}{number}"
     return name

@@ -20,14 +20,15 @@ _FAMILY, _, _VERSION = SCHEMA.rpartition("/")
 
 
 def to_json(report: Report) -> bytes:
-    """The report as UTF-8 JSON: indented, fields in the order of the records, mappings sorted.
+    """The report as UTF-8 JSON: indented, fields in the order of the records, mappings in their own: a case's inputs
+    are told as the question takes them, by every view, of a stored report as well.
 
     Lone surrogates, which UTF-8 cannot hold, are written as escapes.
     """
     try:
-        compact = msgspec.json.encode(report, order="deterministic")
+        compact = msgspec.json.encode(report)
     except UnicodeEncodeError:
-        tree = _encodable(msgspec.to_builtins(report, order="deterministic"))
+        tree = _encodable(msgspec.to_builtins(report))
         compact = msgspec.json.encode(tree)
     return msgspec.json.format(compact, indent=2) + b"\n"
 

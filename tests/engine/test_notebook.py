@@ -120,6 +120,8 @@ def test_cells_come_in_order_and_keep_their_lines() -> None:
         ("%matplotlib inline\nx = 1", ["pass", "x = 1"]),
         ("?len\nlen?\nx = 1", ["pass", "pass", "x = 1"]),
         ("files = !ls\nx = 1", ["pass", "x = 1"]),
+        ("names['a'] = !ls\nx = 1", ["pass", "x = 1"]),
+        ("  # timing\n  %%time\n  x = 1", ["# timing", "#", "x = 1"]),
         ("took = %timeit -o len('a')\nx = 1", ["pass", "x = 1"]),
         ("if True:\n    !ls\n    x = 1", ["if True:", "    pass", "    x = 1"]),
         ("!ls \\\n  -l\nx = 1", ["pass", "#", "x = 1"]),
@@ -135,6 +137,23 @@ def test_lines_for_the_shell_and_the_notebook_leave_a_line_behind(
     lines, ipython, why = python(cell)
     assert (lines, why) == (kept, "")
     assert ipython >= 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "kept"),
+    [
+        ("    def f():\n        return 1\n\n    x = 1", "def f():\n    return 1\n\nx = 1"),
+        ("\n# a\n\tx = 1\ny = 2", "\n# a\nx = 1\ny = 2"),
+        (">>> def f():\n...     ...\n...\n>>> x = 1\n1", "def f():\n    ...\n\nx = 1\n1"),
+        ("In [12]: if x:\n    ...:     x = 1\n    ...:", "if x:\n    x = 1\n"),
+        ("...\n... + 1 if x else 2", "...\n... + 1 if x else 2"),
+        ("  # a\ndef f():\n  x = 1", "  # a\ndef f():\n  x = 1"),
+    ],
+)
+def test_a_cell_is_taken_without_its_margin_and_prompts_as_jupyter_takes_it(
+    cell: str, kept: str
+) -> None:
+    assert python(cell) == (kept.split("\n"), 0, "")
 
 
 @pytest.mark.parametrize("text", ['s = """\n%d percent\n!\n"""', "x = (5\n% 3)", "y = 'a?'"])
@@ -409,6 +428,7 @@ def test_a_cell_that_fails_costs_what_it_would_have_defined(
     cells = cells_of(WARMUP)
     at = next(i for i, cell in enumerate(cells) if cell.startswith("class Square"))
     cells[at] = "undefined\n" + cells[at].replace("class Square(", "class Square(undefined_base, ")
+    cells.append("\nimport wandb")
     taken_in = taken(tmp_path / "a", notebook(*cells), "hw.ipynb", "warmup")
     report = grade(banks.module("warmup", seed=7, cases=20), taken_in, box, seed=7)
     lost = [v for v in report.checks if v.outcome is not Outcome.PASSED]
@@ -416,6 +436,8 @@ def test_a_cell_that_fails_costs_what_it_would_have_defined(
     assert all("Square" in v.title for v in lost)
     place = f"hw.ipynb code cell {at + 1}, line 2"
     assert all("Square is not defined" in v.reason and place in v.reason for v in lost)
+    last = f"hw.ipynb code cell {len(cells)}, line 2"
+    assert f"{last} imports wandb, which is not installed: a stand-in was given" in report.notes
     assert any(place in note for note in report.notes)
 
 

@@ -350,6 +350,43 @@ def test_earlier_files_come_along_and_what_was_here_is_kept(course: Course, tmp_
     assert "this is no folder. Unpack it first" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ({"work.py/notes.txt": ""}, "work.py: this is no file. Move it away, for work.py is"),
+        ({"parts": ""}, "parts: this is no folder. Move it away, for parts/one.py is to be put"),
+        ({"work.py": Path("../sums/out.py")}, "work.py: a link leads out of this folder"),
+        ({"work.py": Path("../not_there.py")}, "work.py: a link leads out of this folder"),
+        ({"parts": Path("..")}, "parts/one.py: a link leads out of this folder"),
+    ],
+    ids=["a folder", "a file for a folder", "a link", "a link to nothing", "a link to a folder"],
+)
+def test_what_stands_in_the_way_is_told_before_anything_is_copied(
+    there: dict[str, str | Path], said: str, course: Course, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "more", student.files(course, bank.load(course, "more")))
+    mine = {
+        "work.py": "import parts.one, aside\n",
+        "parts/one.py": "",
+        "aside.py": "",
+        "out.py": "",
+    }
+    write(tmp_path / "sums", mine)
+    for name, text in there.items():
+        (folder / name.split("/")[0]).unlink(missing_ok=True)
+        if isinstance(text, Path):
+            (folder / name).symlink_to(text)
+        else:
+            write(folder, {name: text})
+    before = sorted(tmp_path.rglob("*"))
+    refused = run(folder, "-m", "grader", "start", "more", "--from", "../sums")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert said in refused.stderr
+    assert "Nothing was copied" in refused.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / "sums/out.py").read_text() == ""
+
+
 def test_what_earlier_files_import_of_the_student_s_own_comes_along(
     course: Course, tmp_path: Path
 ) -> None:
