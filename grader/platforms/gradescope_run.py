@@ -35,10 +35,7 @@ MARGIN = 60.0  # seconds of the allowed time that are left for starting, ending 
 SHARE = 0.5  # of the allowed time that is for grading, however short it is
 MOST_TOLD = 5  # names of checks in one line
 NO_GRADE = "The 0 is not your grade yet. Submit again, or tell your instructor."
-UNFINISHED = (
-    "Grading did not finish: it ran out of time or of memory before the first check was done. "
-    f"{NO_GRADE}"
-)
+UNFINISHED = f"Grading did not finish: it ran out of time or of memory before the first check was done. {NO_GRADE}"
 
 WITHOUT_LATE_DAYS = (
     "Late days are not counted here: your instructor does that over all modules together."
